@@ -1,0 +1,61 @@
+// The sessions that are logged in, by account: limits per account, and ending them.
+//
+// Loop thread only. A session registers after its login and holds the registration as long as it lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/auth/auth.h"
+#include "core/base/error.h"
+
+namespace twinpost::auth {
+
+// Why a session is being ended; the frontend words it in its protocol.
+enum class EndReason : std::uint8_t {
+  kShutdown,          // the server stops
+  kProtocolDisabled,  // the account may not use this protocol any more
+  kAccountDisabled,   // disabled or taken out of accounts.json, or its password changed
+  kKicked,
+};
+
+class Sessions {
+ public:
+  struct Entry {
+    std::string account;
+    Protocol protocol;
+    std::string address;
+    std::function<void(EndReason)> end;  // asks the session to end politely; returns at once
+  };
+
+  class Registration {
+   public:
+    Registration(Sessions* sessions, std::list<Entry>::iterator entry) : sessions_(sessions), entry_(entry) {}
+    ~Registration();
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+   private:
+    Sessions* sessions_;
+    std::list<Entry>::iterator entry_;
+  };
+
+  // kLimit where the account has `limit` sessions already (0: no limit). Must outlive its registrations.
+  [[nodiscard]] Result<std::unique_ptr<Registration>> add(Entry entry, std::uint64_t limit);
+
+  // Ends every session whose entry `chosen` picks. Returns how many.
+  std::size_t end_where(const std::function<bool(const Entry&)>& chosen, EndReason reason);
+  [[nodiscard]] std::size_t count() const { return entries_.size(); }
+  void for_each(const std::function<void(const Entry&)>& visit) const;
+
+ private:
+  std::list<Entry> entries_;
+  std::unordered_map<std::string, std::uint64_t> per_account_;
+};
+
+}  // namespace twinpost::auth

@@ -1,0 +1,160 @@
+#include "core/base/log.h"
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <fmt/format.h>
+#include <memory>
+#include <mutex>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include "core/base/ascii.h"
+#include "core/base/clock.h"
+
+namespace twinpost::log {
+
+namespace {
+
+std::atomic<Level> current_level{Level::kInfo};
+std::atomic<Format> current_format{Format::kLogfmt};
+std::mutex sink_mutex;
+std::shared_ptr<spdlog::logger> current_logger;  // guarded by sink_mutex
+
+std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
+  sink->set_pattern("%v");
+  auto logger = std::make_shared<spdlog::logger>("twinpost", std::move(sink));
+  logger->set_level(spdlog::level::trace);
+  logger->flush_on(spdlog::level::trace);
+  return logger;
+}
+
+std::string_view level_name(Level level) {
+  switch (level) {
+    case Level::kDebug: return "debug";
+    case Level::kInfo: return "info";
+    case Level::kWarning: return "warning";
+    case Level::kError: return "error";
+  }
+  return "error";
+}
+
+std::string timestamp_now() {
+  const auto now = std::chrono::system_clock::now();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
+  std::string text = format_rfc3339(seconds);
+  text.pop_back();
+  return text + fmt::format(".{:03}Z", ms);
+}
+
+bool is_bare(std::string_view value) {
+  if (value.empty()) return false;
+  for (const char c : value) {
+    if (ascii::is_control(c) || ascii::is_8bit(c) || c == ' ' || c == '"' || c == '=' || c == '\\') {
+      return false;
+    }
+  }
+  return true;
+}
+
+// A JSON string literal; octets that are no UTF-8 become \u00NN, so that every line is valid JSON.
+void append_quoted(std::string& out, std::string_view value) {
+  const bool utf8 = ascii::is_utf8(value);
+  out += '"';
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (ascii::is_control(c) || (ascii::is_8bit(c) && !utf8)) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_logfmt(std::string& out, std::string_view key, std::string_view value) {
+  if (!out.empty()) out += ' ';
+  out += key;
+  out += '=';
+  if (is_bare(value)) {
+    out += value;
+  } else {
+    append_quoted(out, value);
+  }
+}
+
+void append_json(std::string& out, std::string_view key, std::string_view value, bool is_number) {
+  out += out.empty() ? '{' : ',';
+  append_quoted(out, key);
+  out += ':';
+  if (is_number) {
+    out += value;
+  } else {
+    append_quoted(out, value);
+  }
+}
+
+}  // namespace
+
+Result<void> configure(const Settings& settings) {
+  std::shared_ptr<spdlog::logger> logger;
+  try {
+    if (settings.file.empty()) {
+      logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    } else {
+      logger = make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file));
+    }
+  } catch (const spdlog::spdlog_ex&) {
+    return tl::unexpected(system_error("log file " + settings.file, errno));
+  }
+  const std::lock_guard lock(sink_mutex);
+  current_logger = std::move(logger);
+  current_level = settings.level;
+  current_format = settings.format;
+  return {};
+}
+
+bool enabled(Level level) { return level >= current_level.load(std::memory_order_relaxed); }
+
+std::string format_line(Format format, std::string_view timestamp, Level level,
+                        std::string_view event, std::initializer_list<Field> fields) {
+  std::string line;
+  if (format == Format::kLogfmt) {
+    append_logfmt(line, "ts", timestamp);
+    append_logfmt(line, "level", level_name(level));
+    append_logfmt(line, "event", event);
+    for (const Field& field : fields) append_logfmt(line, field.key, field.value);
+  } else {
+    append_json(line, "ts", timestamp, false);
+    append_json(line, "level", level_name(level), false);
+    append_json(line, "event", event, false);
+    for (const Field& field : fields) append_json(line, field.key, field.value, field.is_number);
+    line += '}';
+  }
+  return line;
+}
+
+void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
+  const std::string line = format_line(current_format, timestamp_now(), level, event, fields);
+  std::shared_ptr<spdlog::logger> logger;
+  {
+    const std::lock_guard lock(sink_mutex);
+    if (!current_logger) {
+      current_logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    }
+    logger = current_logger;
+  }
+  logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+}
+
+}  // namespace twinpost::log

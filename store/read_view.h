@@ -1,0 +1,64 @@
+// What can be read in one transaction: a consistent snapshot of the whole store.
+//
+// Given to the function of Store::read() (worker thread) and, as the base of WriteTxn, to that of Store::write()
+// (writer thread, where it sees the transaction's own changes). Nothing taken from it may point into it
+// afterwards: everything is returned by value. Errors: kNotFound where the thing is not there, kCorrupt where a
+// record or checksum does not verify, kIo.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/summary.h"
+#include "store/types.h"
+
+namespace twinpost::store {
+
+struct BlobInfo {
+  std::uint64_t size = 0;        // octets, plain
+  std::uint32_t references = 0;
+  std::uint32_t crc32c = 0;
+  std::uint32_t header_octets = 0;
+};
+
+class ReadView {
+ public:
+  virtual ~ReadView() = default;
+
+  [[nodiscard]] virtual Result<AccountInfo> account(std::string_view name) const = 0;
+  [[nodiscard]] virtual Result<AccountInfo> account(AccountId id) const = 0;
+  [[nodiscard]] virtual Result<std::vector<AccountInfo>> accounts() const = 0;
+
+  [[nodiscard]] virtual Result<MailboxInfo> mailbox(MailboxKey key) const = 0;
+  // By exact name; "INBOX" in any case is the inbox.
+  [[nodiscard]] virtual Result<MailboxInfo> find_mailbox(AccountId account, std::string_view name) const = 0;
+  [[nodiscard]] virtual Result<std::vector<MailboxInfo>> mailboxes(AccountId account) const = 0;  // by name, INBOX first
+  // Subscribed names, which need not exist (RFC 9051 6.3.7), in order.
+  [[nodiscard]] virtual Result<std::vector<std::string>> subscriptions(AccountId account) const = 0;
+
+  [[nodiscard]] virtual Result<MessageRecord> message(MailboxKey key, Uid uid) const = 0;
+  // Calls `visit` for each message in the range, by ascending UID, until it returns false.
+  virtual Result<void> for_each_message(MailboxKey key, UidRange range,
+                                        const std::function<bool(const MessageRecord&)>& visit) const = 0;
+  // The UIDs only (fast: what a SELECT makes its sequence numbers of).
+  [[nodiscard]] virtual Result<std::vector<Uid>> uids(MailboxKey key) const = 0;
+
+  // Everything that happened after `since`. kInvalid where `since` is older than the tombstones reach (the caller then
+  // compares UIDs itself).
+  [[nodiscard]] virtual Result<Changes> changes_since(MailboxKey key, ModSeq since) const = 0;
+
+  [[nodiscard]] virtual Result<BlobInfo> blob_info(BlobId blob) const = 0;
+  // Appends up to `length` octets from `offset` of the message as clients see it (prefix, then body) to `out`; fewer where
+  // it ends. A read of the whole body verifies its checksum.
+  virtual Result<void> read_message(const MessageRecord& record, std::uint64_t offset,
+                                    std::uint64_t length, std::string& out) const = 0;
+  // The summary made at arrival; offsets in it are the body's (add record.prefix.size()).
+  [[nodiscard]] virtual Result<Summary> summary(BlobId blob) const = 0;
+};
+
+}  // namespace twinpost::store

@@ -1,0 +1,49 @@
+// What can be changed in one transaction. Writer thread only, inside the function of Store::write().
+//
+// Every change of a mailbox takes the next modseq of that mailbox, once a transaction function, and is announced after
+// the commit. Counters and quota use are kept exact in the same transaction.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "store/read_view.h"
+#include "store/types.h"
+
+namespace twinpost::store {
+
+class WriteTxn : public ReadView {
+ public:
+  // The account of that name, made with an empty INBOX if it is not there yet.
+  [[nodiscard]] virtual Result<AccountInfo> ensure_account(std::string_view name) = 0;
+
+  // `name` is UTF-8, NFC, checked by the caller for its protocol's rules; missing parents are not made. kExists, kLimit.
+  [[nodiscard]] virtual Result<MailboxInfo> create_mailbox(AccountId account, std::string_view name,
+                                                           SpecialUse special_use) = 0;
+  // Its messages go to `removed`. INBOX can't be deleted (kInvalid). Children stay.
+  virtual Result<void> delete_mailbox(MailboxKey key, const Remover& remover) = 0;
+  // This mailbox and everything below it. INBOX: its messages move to the new mailbox and INBOX stays (RFC 9051 6.3.6).
+  virtual Result<void> rename_mailbox(AccountId account, std::string_view from, std::string_view to) = 0;
+  virtual Result<void> set_subscribed(AccountId account, std::string_view name, bool subscribed) = 0;
+  virtual Result<void> set_special_use(MailboxKey key, SpecialUse special_use) = 0;
+  // \Recent: messages below the new UIDNEXT are recent for nobody else any more. Returns the old first_recent.
+  virtual Result<Uid> claim_recent(MailboxKey key) = 0;
+
+  // kOverQuota, kDiskFull (below the reserve), kLimit (keywords, UIDs used up), kNotFound.
+  [[nodiscard]] virtual Result<Appended> append(MailboxKey key, const AppendRequest& request) = 0;
+  // kLimit where a new keyword finds no bit.
+  [[nodiscard]] virtual Result<FlagResult> change_flags(MailboxKey key, std::span<const Uid> uids,
+                                                        const FlagChange& change) = 0;
+  virtual Result<void> hide_from_pop3(MailboxKey key, std::span<const Uid> uids) = 0;
+  // Moves the records to `removed`; bytes stay until retention is over and nobody pins them.
+  [[nodiscard]] virtual Result<Expunged> expunge(MailboxKey key, std::span<const Uid> uids,
+                                                 const Remover& remover) = 0;
+  // Within one account. kOverQuota counts the copies.
+  [[nodiscard]] virtual Result<Copied> copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                                            const Limits& limits) = 0;
+  // Keeps serial, EMAILID and UIDL; the source gets tombstones, nothing goes to `removed`.
+  [[nodiscard]] virtual Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to) = 0;
+};
+
+}  // namespace twinpost::store
