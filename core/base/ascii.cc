@@ -39,7 +39,9 @@ namespace {
 // The length of the well-formed UTF-8 sequence at the front of `text`, or 0 (RFC 3629 section 4).
 std::size_t utf8_sequence_length(std::string_view text) {
   const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](std::size_t i) { return i < text.size() && (octet(i) & 0xC0) == 0x80; };
+  const auto continues = [&](std::size_t i) {
+    return i < text.size() && (octet(i) & 0xC0) == 0x80;
+  };
   const unsigned char lead = octet(0);
   if (lead < 0x80) return 1;
   if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;

@@ -49,9 +49,9 @@ std::uint32_t crc32c_portable(std::uint32_t crc, const std::uint8_t* data, std::
     }
     low ^= crc;
     crc = kCrcTables[7][low & 0xFF] ^ kCrcTables[6][(low >> 8) & 0xFF] ^
-          kCrcTables[5][(low >> 16) & 0xFF] ^ kCrcTables[4][low >> 24] ^ kCrcTables[3][high & 0xFF] ^
-          kCrcTables[2][(high >> 8) & 0xFF] ^ kCrcTables[1][(high >> 16) & 0xFF] ^
-          kCrcTables[0][high >> 24];
+          kCrcTables[5][(low >> 16) & 0xFF] ^ kCrcTables[4][low >> 24] ^
+          kCrcTables[3][high & 0xFF] ^ kCrcTables[2][(high >> 8) & 0xFF] ^
+          kCrcTables[1][(high >> 16) & 0xFF] ^ kCrcTables[0][high >> 24];
     data += 8;
     size -= 8;
   }
@@ -83,8 +83,8 @@ std::string base64_encode(std::string_view octets) {
   std::size_t length = 0;
   if (EVP_EncodedLength(&length, octets.size()) == 0) return {};
   std::string out(length, '\0');  // the length counts a NUL at the end
-  const std::size_t written =
-      EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(out.data()), as_octets(octets), octets.size());
+  const std::size_t written = EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(out.data()),
+                                              as_octets(octets), octets.size());
   out.resize(written);
   return out;
 }

@@ -13,25 +13,25 @@
 namespace twinpost {
 
 enum class ErrorCode : std::uint8_t {
-  kInternal,      // a broken invariant, or a library that failed for no reason we know
-  kInvalid,       // malformed input or argument
-  kNotFound,      // no such account, mailbox, message, file
-  kExists,        // already there
-  kInUse,         // held by another session or process
-  kOverQuota,     // the account's quota would be exceeded
-  kTooLarge,      // one thing is over its size limit
-  kLimit,         // a count or rate limit is reached
-  kDiskFull,      // the disk, or what is left of it above the reserve
-  kIo,            // the operating system failed a read or write
-  kCorrupt,       // stored data does not verify
-  kNewerFormat,   // stored by a newer version than this one
-  kUnsupported,   // valid, but not something that this build does
-  kPermission,    // refused: wrong credentials, or not allowed
-  kClosed,        // the peer closed, or the connection broke
-  kTimeout,       // the wait was over before anything came
-  kShutdown,      // the server (or an admin) is ending this session
-  kTls,           // handshake or record layer failure
-  kConflict,      // a condition did not hold (UNCHANGEDSINCE and the like)
+  kInternal,     // a broken invariant, or a library that failed for no reason we know
+  kInvalid,      // malformed input or argument
+  kNotFound,     // no such account, mailbox, message, file
+  kExists,       // already there
+  kInUse,        // held by another session or process
+  kOverQuota,    // the account's quota would be exceeded
+  kTooLarge,     // one thing is over its size limit
+  kLimit,        // a count or rate limit is reached
+  kDiskFull,     // the disk, or what is left of it above the reserve
+  kIo,           // the operating system failed a read or write
+  kCorrupt,      // stored data does not verify
+  kNewerFormat,  // stored by a newer version than this one
+  kUnsupported,  // valid, but not something that this build does
+  kPermission,   // refused: wrong credentials, or not allowed
+  kClosed,       // the peer closed, or the connection broke
+  kTimeout,      // the wait was over before anything came
+  kShutdown,     // the server (or an admin) is ending this session
+  kTls,          // handshake or record layer failure
+  kConflict,     // a condition did not hold (UNCHANGEDSINCE and the like)
 };
 
 [[nodiscard]] std::string_view to_string(ErrorCode code);

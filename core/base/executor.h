@@ -147,7 +147,9 @@ class AsyncSemaphore {
       --semaphore->free_;
       return true;
     }
-    void await_suspend(std::coroutine_handle<> awaiting) { semaphore->waiting_.push_back(awaiting); }
+    void await_suspend(std::coroutine_handle<> awaiting) {
+      semaphore->waiting_.push_back(awaiting);
+    }
     Permit await_resume() const noexcept { return Permit(semaphore); }
   };
 

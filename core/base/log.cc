@@ -6,9 +6,12 @@
 #include <fmt/format.h>
 #include <memory>
 #include <mutex>
+#include <poll.h>
+#include <spdlog/async.h>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
 #include "core/base/ascii.h"
 #include "core/base/clock.h"
@@ -22,9 +25,48 @@ std::atomic<Format> current_format{Format::kLogfmt};
 std::mutex sink_mutex;
 std::shared_ptr<spdlog::logger> current_logger;  // guarded by sink_mutex
 
+std::shared_ptr<spdlog::details::thread_pool> log_thread;  // guarded by sink_mutex
+
+constexpr std::size_t kQueuedLines = 8192;
+constexpr int kPatienceMs = 1000;
+
+// Standard error that gives up on a reader who does not read: a line that can't be written in time is dropped, and
+// until the reader comes back no further line waits for it.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&ready, 1, stuck_ ? 0 : kPatienceMs) <= 0) {
+      stuck_ = true;
+      return;
+    }
+    stuck_ = false;
+    std::size_t written = 0;
+    while (written < line.size()) {
+      const ssize_t count = ::write(STDERR_FILENO, line.data() + written, line.size() - written);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return;
+      written += static_cast<std::size_t>(count);
+    }
+  }
+  void flush_() override {}
+
+ private:
+  bool stuck_ = false;
+};
+
+// The caller holds sink_mutex.
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   sink->set_pattern("%v");
-  auto logger = std::make_shared<spdlog::logger>("twinpost", std::move(sink));
+  std::shared_ptr<spdlog::logger> logger;
+  if (log_thread) {
+    logger = std::make_shared<spdlog::async_logger>("twinpost", std::move(sink), log_thread,
+                                                    spdlog::async_overflow_policy::overrun_oldest);
+  } else {
+    logger = std::make_shared<spdlog::logger>("twinpost", std::move(sink));
+  }
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::trace);
   return logger;
@@ -52,7 +94,8 @@ std::string timestamp_now() {
 bool is_bare(std::string_view value) {
   if (value.empty()) return false;
   for (const char c : value) {
-    if (ascii::is_control(c) || ascii::is_8bit(c) || c == ' ' || c == '"' || c == '=' || c == '\\') {
+    if (ascii::is_control(c) || ascii::is_8bit(c) || c == ' ' || c == '"' || c == '=' ||
+        c == '\\') {
       return false;
     }
   }
@@ -107,21 +150,45 @@ void append_json(std::string& out, std::string_view key, std::string_view value,
 }  // namespace
 
 Result<void> configure(const Settings& settings) {
-  std::shared_ptr<spdlog::logger> logger;
+  spdlog::sink_ptr sink;
   try {
     if (settings.file.empty()) {
-      logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+      sink = std::make_shared<StderrSink>();
     } else {
-      logger = make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file));
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file);
     }
   } catch (const spdlog::spdlog_ex&) {
-    return tl::unexpected(system_error("log file " + settings.file, errno));
+    return tl::unexpected(system_error("log.file: " + settings.file, errno));
   }
   const std::lock_guard lock(sink_mutex);
-  current_logger = std::move(logger);
+  current_logger = make_logger(std::move(sink));
   current_level = settings.level;
   current_format = settings.format;
   return {};
+}
+
+void start_thread() {
+  const std::lock_guard lock(sink_mutex);
+  if (log_thread) return;
+  log_thread = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  const spdlog::sink_ptr sink =
+      current_logger ? current_logger->sinks().front() : std::make_shared<StderrSink>();
+  current_logger = make_logger(sink);
+}
+
+void finish() {
+  const std::lock_guard lock(sink_mutex);
+  if (!log_thread) return;
+  const std::size_t dropped = log_thread->overrun_counter();
+  spdlog::sink_ptr sink = current_logger->sinks().front();
+  current_logger.reset();
+  log_thread.reset();  // writes what waits, then joins
+  current_logger = make_logger(std::move(sink));
+  if (dropped != 0) {
+    const std::string line = format_line(current_format, timestamp_now(), Level::kWarning,
+                                         "log-lines-dropped", {{"count", dropped}});
+    current_logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  }
 }
 
 bool enabled(Level level) { return level >= current_level.load(std::memory_order_relaxed); }
@@ -149,9 +216,7 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
   std::shared_ptr<spdlog::logger> logger;
   {
     const std::lock_guard lock(sink_mutex);
-    if (!current_logger) {
-      current_logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    }
+    if (!current_logger) current_logger = make_logger(std::make_shared<StderrSink>());
     logger = current_logger;
   }
   logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));

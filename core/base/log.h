@@ -3,6 +3,9 @@
 //   log::info("login", {{"account", name}, {"protocol", "pop3"}, {"address", peer}});
 //   ts=2026-01-31T08:05:09.123Z level=info event=login account=ann@example.org protocol=pop3 address=::1
 //
+// The daemon writes from a thread of its own (start_thread), so that a full pipe or a slow disk never holds the
+// event loop: when more than a few thousand lines wait, the oldest are dropped and their number is logged.
+//
 // Never give it message content or a password. Values are quoted and escaped here, so that a hostile client
 // cannot forge a line. Any thread; a line is written whole.
 #pragma once
@@ -41,6 +44,10 @@ struct Field {
 // At start and at reload. Until then: info, logfmt, stderr. Fails where the file can't be opened and changes
 // nothing then.
 [[nodiscard]] Result<void> configure(const Settings& settings);
+
+// From here on lines are written by a thread. Once, before other threads log. finish() writes what waits and ends it.
+void start_thread();
+void finish();
 
 [[nodiscard]] bool enabled(Level level);
 void write(Level level, std::string_view event, std::initializer_list<Field> fields);

@@ -28,7 +28,8 @@ namespace task_detail {
 struct PromiseBase {
   std::coroutine_handle<> continuation = std::noop_coroutine();
   std::exception_ptr exception;
-  bool awaiter_is_below = false;  // still inside the awaiter's await_suspend: it will see that we are done
+  bool awaiter_is_below =
+      false;  // still inside the awaiter's await_suspend: it will see that we are done
 
   struct FinalAwaiter {
     bool await_ready() const noexcept { return false; }
@@ -140,7 +141,9 @@ inline Detached run_detached(Task<void> task, std::function<void(std::exception_
   } catch (...) {
     exception = std::current_exception();
   }
-  { const Task<void> ended = std::move(task); }  // the frame goes before on_done may free what it refers to
+  {
+    const Task<void> ended = std::move(task);
+  }  // the frame goes before on_done may free what it refers to
   if (on_done) on_done(exception);
 }
 

@@ -46,8 +46,7 @@ Task<void> hold(Executor& executor, AsyncSemaphore& semaphore, int& inside, int&
 
 TEST_CASE("a hundred thousand awaits in a row take no stack") {
   int result = 0;
-  spawn(
-      [](int& out) -> Task<void> { out = co_await sum_of_many(100'000); }(result), nullptr);
+  spawn([](int& out) -> Task<void> { out = co_await sum_of_many(100'000); }(result), nullptr);
   CHECK(result == 200'000);
 }
 

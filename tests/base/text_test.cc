@@ -30,9 +30,10 @@ TEST_CASE("a log line cannot be forged by what a client sends") {
   };
   CHECK(line(log::Format::kLogfmt) ==
         "ts=T level=info event=login user=\"x\\nlevel=error \\\"q\\\"\" octets=12 bad=\"\\u00ff\"");
-  CHECK(line(log::Format::kJson) ==
-        "{\"ts\":\"T\",\"level\":\"info\",\"event\":\"login\",\"user\":\"x\\nlevel=error \\\"q\\\"\","
-        "\"octets\":12,\"bad\":\"\\u00ff\"}");
+  CHECK(
+      line(log::Format::kJson) ==
+      "{\"ts\":\"T\",\"level\":\"info\",\"event\":\"login\",\"user\":\"x\\nlevel=error \\\"q\\\"\","
+      "\"octets\":12,\"bad\":\"\\u00ff\"}");
 }
 
 TEST_CASE("times are shown as RFC 3339 has them") {
