@@ -1,6 +1,7 @@
 // Where to listen, and who is there.
 //
-//   "127.0.0.1:143"   "[::]:993"   "*:110" (every address of both families)   "unix:/run/twinpost/lmtp.sock"
+//   "127.0.0.1:143"   "[::]:993"   "*:110" (every address of both families)
+//   "unix:/run/twinpost/lmtp.sock"
 //
 // Pure; any thread.
 #pragma once
@@ -31,7 +32,7 @@ struct ListenAddress {
 
 // The other end of a connection.
 struct Peer {
-  std::string address;     // "192.0.2.7", "2001:db8::1", or "unix"; an IPv4-mapped address as IPv4
+  std::string address;  // "192.0.2.7", "2001:db8::1", or "unix"; an IPv4-mapped address as IPv4
   std::uint16_t port = 0;
   bool is_unix = false;
   bool is_loopback = false;  // 127.0.0.0/8, ::1, or a Unix socket

@@ -1,20 +1,24 @@
 // A connection: one client's byte stream over TCP, a Unix socket, or TLS on either.
 //
-// Loop thread only. One reader and one writer coroutine at a time (as a rule they are one coroutine: the
-// session's). The session owns the Connection by unique_ptr and closes it before it ends.
+// Loop thread only. One reader and one writer coroutine at a time (as a rule they are one
+// coroutine: the session's). The session owns the Connection by unique_ptr and closes it before it
+// ends.
 //
-// Input. read_line() and read_some() return views into the connection's buffer that are good until the next
-// read. The peer can never make the buffer grow past the limit of the read that is waiting: the socket is
-// not read while enough is buffered (back-pressure), and an idle connection holds no buffer at all.
+// Input. read_line() and read_some() return views into the connection's buffer that are good until
+// the next read. The peer can never make the buffer grow past the limit of the read that is
+// waiting: the socket is not read while enough is buffered (back-pressure), and an idle connection
+// holds no buffer at all.
 //
-// Output. queue() appends; nothing is lost or reordered. Queued octets go out when the session next waits for
-// input that is not there yet (so that the answers to pipelined commands share a packet), when more than
-// 16 KiB have gathered, or at flush(). A session that makes much output calls drained() between pieces: it
-// waits while more than kHighWater is unsent, so memory stays bounded by a client that does not read.
+// Output. queue() appends; nothing is lost or reordered. Queued octets go out when the session next
+// waits for input that is not there yet (so that the answers to pipelined commands share a packet),
+// when more than 16 KiB have gathered, or at flush(). A session that makes much output calls
+// drained() between pieces: it waits while more than kHighWater is unsent, so memory stays bounded
+// by a client that does not read. A client that goes on sending small commands without reading the
+// answers is not read from while more than kHighWater is unsent.
 //
-// Errors of every wait: kClosed (peer closed or reset), kTimeout, kShutdown (interrupt() was called),
-// kTls (the record layer failed). After kClosed or kTls every later wait fails at once with the same code and
-// queue() drops what it is given.
+// Errors of every wait: kClosed (peer closed or reset), kTimeout, kShutdown (interrupt() was
+// called), kTls (the record layer failed). After kClosed or kTls every later wait fails at once
+// with the same code and queue() drops what it is given.
 #pragma once
 
 #include <coroutine>
@@ -57,16 +61,17 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // The next line, without its end (CRLF, or a bare LF), at most `limit` octets long without it.
-  // A longer line is thrown away to its end as it comes, without keeping it, then the answer is kTooLarge
-  // and the connection can go on. `timeout` bounds the whole wait for the line, not each octet of it.
-  // A connection that closes in the middle of a line gives kClosed; what came of the line is dropped.
+  // A longer line is thrown away to its end as it comes, without keeping it, then the answer is
+  // kTooLarge and the connection can go on. `timeout` bounds the whole wait for the line, not each
+  // octet of it. A connection that closes in the middle of a line gives kClosed; what came of the
+  // line is dropped.
   virtual Task<Result<std::string_view>> read_line(std::size_t limit, Duration timeout) = 0;
 
   // At least one octet and at most `max`, as they come (no end is looked for).
   virtual Task<Result<std::string_view>> read_some(std::size_t max, Duration timeout) = 0;
 
-  // Waits until there is input to read (without taking any) or wake() is called: IDLE. A wake() that came
-  // while nobody waited is remembered once.
+  // Waits until there is input to read (without taking any) or wake() is called: IDLE. A wake()
+  // that came while nobody waited is remembered once.
   virtual Task<Result<Wake>> wait_input(Duration timeout) = 0;
   virtual void wake() = 0;
 
@@ -76,31 +81,35 @@ class Connection {
   virtual void queue(std::string_view octets) = 0;
   virtual void flush() = 0;
   [[nodiscard]] virtual std::size_t unsent() const = 0;
-  // Flushes, and waits while more than kHighWater is unsent. kTimeout when nothing at all could be sent for `timeout`.
+  // Flushes, and waits while more than kHighWater is unsent. kTimeout when nothing at all could be
+  // sent for `timeout`.
   virtual Task<Result<void>> drained(Duration timeout) = 0;
   // Flushes, and waits until all is handed to the kernel.
   virtual Task<Result<void>> flushed(Duration timeout) = 0;
 
-  // The server side of a TLS handshake: after accept for implicit TLS, or after the reply to STARTTLS/STLS
-  // has been queued. Everything that the client sent before the handshake and that was not read yet is thrown
-  // away (RFC 2595 section 9; CVE-2011-0411). Queued output is sent first, in the clear.
+  // The server side of a TLS handshake: after accept for implicit TLS, or after the reply to
+  // STARTTLS/STLS has been queued. Everything that the client sent before the handshake and that
+  // was not read yet is thrown away (RFC 2595 section 9; CVE-2011-0411). Queued output is sent
+  // first, in the clear.
   virtual Task<Result<void>> start_tls(TlsContextPtr context, Alpn alpn, Duration timeout) = 0;
   [[nodiscard]] virtual bool is_tls() const = 0;
   [[nodiscard]] virtual const TlsInfo* tls_info() const = 0;  // null without TLS
 
-  // Sends what is queued (for at most `timeout`), TLS close_notify, then closes. Always ends. After it, reads fail.
+  // Sends what is queued (for at most `timeout`), TLS close_notify, then closes. Always ends. After
+  // it, reads fail.
   virtual Task<void> close(Duration timeout) = 0;
   // Closes now; what is unsent is dropped. A wait in progress fails with kClosed.
   virtual void abort() = 0;
 
-  // Makes the read in progress, and all later reads, fail with kShutdown; output still works, so that the
-  // session can say goodbye. For graceful stop, kicks, and switched-off protocols. Input already buffered is not
-  // answered any more.
+  // Makes the read in progress, and all later reads, fail with kShutdown; output still works, so
+  // that the session can say goodbye. For graceful stop, kicks, and switched-off protocols. Input
+  // already buffered is not answered any more.
   virtual void interrupt() = 0;
   [[nodiscard]] virtual bool interrupted() const = 0;
 
   [[nodiscard]] virtual const Peer& peer() const = 0;
-  [[nodiscard]] virtual std::uint64_t octets_in() const = 0;   // of the protocol, TLS framing not counted
+  // Of the protocol; TLS framing is not counted.
+  [[nodiscard]] virtual std::uint64_t octets_in() const = 0;
   [[nodiscard]] virtual std::uint64_t octets_out() const = 0;
 };
 

@@ -1,22 +1,26 @@
 // The event loop: libuv as the executor that runs everything.
 //
-// One per process, on the thread that calls run(). All sessions, timers and sockets live there. Workers are
-// libuv's own pool (UV_THREADPOOL_SIZE, set by the caller before the first loop is made).
+// One per process, on the thread that calls run(). All sessions, timers and sockets live there.
+// Workers are libuv's own pool (UV_THREADPOOL_SIZE, set by the caller before the first loop is
+// made). Timers go by the monotonic clock. Making a loop switches SIGPIPE off for the process.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <uv.h>
 
-#include "core/base/executor.h"
 #include "core/base/error.h"
+#include "core/base/executor.h"
 
 namespace twinpost::net {
 
 class EventLoop final : public Executor {
  public:
   EventLoop();
-  ~EventLoop() override;  // after run() has returned
+  // After run() has returned, and after the connections and listeners of this loop are gone. Work
+  // that is still on a worker is waited for; its `done` is not called any more.
+  ~EventLoop() override;
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
@@ -30,11 +34,16 @@ class EventLoop final : public Executor {
   // Makes run() return soon. Any thread.
   void stop();
 
-  // Calls `handler` on the loop each time the signal arrives, until the loop ends. Loop thread, before run().
+  // Calls `handler` on the loop each time the signal arrives, until the loop ends. Loop thread,
+  // before run().
   [[nodiscard]] Result<void> on_signal(int signal_number, std::function<void()> handler);
 
   [[nodiscard]] bool on_loop_thread() const;
   [[nodiscard]] uv_loop_t* native();
+
+  // The one buffer (64 KiB) that every socket of this loop is read into. Good only within a read
+  // callback: who gets octets there copies what it keeps.
+  [[nodiscard]] std::span<char> read_buffer();
 
  private:
   struct Impl;

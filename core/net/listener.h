@@ -1,7 +1,7 @@
 // Listeners: accept connections on a list of addresses.
 //
-// Loop thread only. accept() survives EMFILE/ENFILE: it pauses for a moment, says so once in the log, and goes
-// on; waiting clients stay in the kernel's backlog.
+// Loop thread only. accept() survives EMFILE/ENFILE: it pauses for a moment, says so once in the
+// log, and goes on; waiting clients stay in the kernel's backlog.
 #pragma once
 
 #include <functional>
@@ -25,12 +25,14 @@ class Listener {
   [[nodiscard]] virtual ListenAddress address() const = 0;
 };
 
-// Binds and listens. A TCP address gets SO_REUSEADDR; "::" takes IPv4 too where the system does (dual stack).
-// A Unix socket path that is left over from a dead server is replaced, one that is alive gives kInUse, anything
-// else there is never touched; the socket gets mode 0666 & ~umask unless `unix_mode` is set, and is unlinked at
-// the end. The error names the address.
-[[nodiscard]] Result<std::unique_ptr<Listener>> listen(EventLoop& loop, const ListenAddress& address,
-                                                       Listener::OnAccept on_accept, int unix_mode = -1);
+// Binds and listens. A TCP address gets SO_REUSEADDR; "::" takes IPv4 too where the system does
+// (dual stack). A Unix socket path that is left over from a dead server is replaced, one that is
+// alive gives kInUse, anything else there is never touched; the socket gets mode 0666 & ~umask
+// unless `unix_mode` is set, and is unlinked at the end. The error names the address.
+[[nodiscard]] Result<std::unique_ptr<Listener>> listen(EventLoop& loop,
+                                                       const ListenAddress& address,
+                                                       Listener::OnAccept on_accept,
+                                                       int unix_mode = -1);
 
 // One listening socket that the service manager passed (sd_listen_fds(3)).
 struct PassedSocket {
@@ -47,6 +49,7 @@ struct PassedSocket {
                                                              Listener::OnAccept on_accept);
 
 // A client connection to `address` (tools and tests): TCP or Unix.
-[[nodiscard]] Task<Result<ConnectionPtr>> connect(EventLoop& loop, ListenAddress address, Duration timeout);
+[[nodiscard]] Task<Result<ConnectionPtr>> connect(EventLoop& loop, ListenAddress address,
+                                                  Duration timeout);
 
 }  // namespace twinpost::net
