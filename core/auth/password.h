@@ -2,12 +2,19 @@
 //
 //   ARGON2ID (default), BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, YESCRYPT   a crypt(3) or PHC string
 //   SSHA512, SSHA256    base64 of digest and salt (.HEX suffix: hexadecimal)
-//   PBKDF2              $1$salt$rounds$hex (Dovecot), HMAC-SHA1, and $pbkdf2-sha256$/$pbkdf2-sha512$ (passlib)
+//   PBKDF2              $1$salt$rounds$hex (Dovecot, HMAC-SHA1), or passlib's $pbkdf2-sha256$ and
+//                       $pbkdf2-sha512$
 //   PLAIN               the password itself
+//
+// Dovecot's further spellings are read too: {ARGON2I}, {CRYPT} (for the crypt(3) forms above),
+// {CLEARTEXT}, and the suffixes .HEX, .B64 and .BASE64 of the SSHA and PLAIN schemes.
+//
+// A stored value that asks for more work or memory than a login may cost is an error, never a hang.
 //
 // Slow on purpose: call verify() and hash() on a worker. Any thread; no global state.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,10 +23,16 @@
 
 namespace twinpost::auth {
 
-// True where the password fits; an error where the stored value can't be used (unknown scheme, broken hash).
+// Longer ones never fit, and are not hashed: crypt(3) takes no more.
+inline constexpr std::size_t kMaxPassword = 511;
+
+// True where the password fits; an error where the stored value can't be used (unknown scheme,
+// broken hash).
 [[nodiscard]] Result<bool> verify_password(std::string_view stored, std::string_view password);
 
-// What accounts.json stores for a password. `scheme` without braces, any case.
+// What accounts.json stores for a password. `scheme` without braces, any case. kInvalid for a
+// password that is empty, too long for the scheme (BLF-CRYPT: 72 octets), or has control
+// characters, which no protocol can carry.
 [[nodiscard]] Result<std::string> hash_password(std::string_view scheme, std::string_view password);
 
 // Checks the form of a stored value without a password (the config check's question).

@@ -1,11 +1,12 @@
 // The sessions that are logged in, by account: limits per account, and ending them.
 //
-// Loop thread only. A session registers after its login and holds the registration as long as it lives.
+// Loop thread only. A session registers after its login and holds the registration as long as it
+// lives.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,27 +36,37 @@ class Sessions {
 
   class Registration {
    public:
-    Registration(Sessions* sessions, std::list<Entry>::iterator entry) : sessions_(sessions), entry_(entry) {}
+    Registration(Sessions* sessions, std::uint64_t id) : sessions_(sessions), id_(id) {}
     ~Registration();
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
 
    private:
     Sessions* sessions_;
-    std::list<Entry>::iterator entry_;
+    std::uint64_t id_;
   };
 
-  // kLimit where the account has `limit` sessions already (0: no limit). Must outlive its registrations.
+  // kLimit where the account has `limit` sessions already (0: no limit). Must outlive its
+  // registrations.
   [[nodiscard]] Result<std::unique_ptr<Registration>> add(Entry entry, std::uint64_t limit);
 
-  // Ends every session whose entry `chosen` picks. Returns how many.
+  // Ends every session whose entry `chosen` picks. Returns how many. An `end` may drop
+  // registrations.
   std::size_t end_where(const std::function<bool(const Entry&)>& chosen, EndReason reason);
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
   void for_each(const std::function<void(const Entry&)>& visit) const;
 
  private:
-  std::list<Entry> entries_;
+  void remove(std::uint64_t id);
+
+  std::uint64_t last_id_ = 0;
+  std::map<std::uint64_t, Entry> entries_;  // in the order of their logins
   std::unordered_map<std::string, std::uint64_t> per_account_;
 };
+
+// After a reload: ends the sessions of accounts that are gone, disabled or have another password,
+// and those whose protocol was switched off. Returns how many.
+std::size_t end_outdated(Sessions& sessions, const config::AccountsConfig& before,
+                         const config::AccountsConfig& after);
 
 }  // namespace twinpost::auth

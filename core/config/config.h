@@ -1,6 +1,8 @@
 // The configuration as the server uses it: typed, checked, with its defaults.
 //
-// A ServerConfig never changes; a reload makes another. Sizes are octets, 0 means no limit. Any thread.
+// A ServerConfig never changes; a reload makes another. Sizes are octets, 0 means no limit. A time
+// that the file gives as 0 (no limit) is kNoTimeLimit here, so that every wait has an end. Any
+// thread.
 #pragma once
 
 #include <chrono>
@@ -18,7 +20,8 @@ namespace twinpost::config {
 
 enum class PlaintextLogin : std::uint8_t { kNever, kLoopback, kAlways };
 
-// Addresses as written ("127.0.0.1:110", "[::]:995", "unix:/run/twinpost/lmtp.sock"); checked for form.
+// Addresses as written ("127.0.0.1:110", "[::]:995", "unix:/run/twinpost/lmtp.sock"); checked for
+// form.
 struct Listen {
   std::vector<std::string> pop3;
   std::vector<std::string> pop3s;
@@ -40,24 +43,28 @@ struct Tls {
   std::vector<Certificate> sni;
 };
 
+// Ten years: longer than any connection, and far from where sums with it would overflow.
+inline constexpr std::chrono::hours kNoTimeLimit{24 * 3650};
+
 struct Limits {
   std::uint64_t connections = 20'000;
   std::uint64_t connections_per_address = 1'000;  // Unix sockets are not counted
   std::uint64_t connections_per_account = 200;
   std::uint64_t message_size = 50ULL * 1024 * 1024;
-  std::uint64_t command_line = 8192;       // octets, POP3 and LMTP (RFC 2449 asks for 255, RFC 5321 for 512 at least)
-  std::uint64_t recipients = 1'000;        // of one LMTP transaction
-  std::uint64_t bad_commands = 20;         // in a row, then the connection is closed
-  std::uint64_t lmtp_loops = 100;          // Received fields
-  std::uint64_t password_checks = 0;       // at once; 0: half of the workers
-  std::uint64_t retention_days = 14;       // how long removed messages can be undeleted; 0: not at all
+  // Octets, POP3 and LMTP (RFC 2449 asks for 255, RFC 5321 for 512 at least).
+  std::uint64_t command_line = 8192;
+  std::uint64_t recipients = 1'000;   // of one LMTP transaction
+  std::uint64_t bad_commands = 20;    // in a row, then the connection is closed
+  std::uint64_t lmtp_loops = 100;     // Received fields
+  std::uint64_t password_checks = 0;  // at once; 0: half of the workers
+  std::uint64_t retention_days = 14;  // how long removed messages can be undeleted; 0: not at all
   std::uint64_t disk_reserve = 256ULL * 1024 * 1024;
-  std::chrono::milliseconds login_time{std::chrono::minutes(1)};     // unauthenticated time, from accept
+  std::chrono::milliseconds login_time{std::chrono::minutes(1)};  // from accept to login
   std::chrono::milliseconds idle_time_pop3{std::chrono::minutes(10)};
   std::chrono::milliseconds idle_time_imap{std::chrono::minutes(30)};
   std::chrono::milliseconds idle_time_lmtp{std::chrono::minutes(5)};
-  std::chrono::milliseconds write_time{std::chrono::minutes(5)};     // without any progress
-  std::chrono::milliseconds stop_time{std::chrono::seconds(10)};     // graceful stop, at the most
+  std::chrono::milliseconds write_time{std::chrono::minutes(5)};  // without any progress
+  std::chrono::milliseconds stop_time{std::chrono::seconds(10)};  // graceful stop, at the most
 };
 
 struct ServerConfig {
@@ -102,16 +109,19 @@ struct AccountsConfig {
 };
 using AccountsConfigPtr = std::shared_ptr<const AccountsConfig>;
 
-// Reads and checks. The error is one line: "FILE: PATH.TO.KEY: what is wrong", with the nearest known key where one
-// is unknown, line and column where the JSON itself is broken. Blocking file I/O. A missing server file is an
-// error; an empty object in it is not.
+// Reads and checks. The error is one line: "FILE: PATH.TO.KEY: what is wrong", with the nearest
+// known key where one is unknown, line and column where the JSON itself is broken. Blocking file
+// I/O. A missing server file is an error; an empty object in it is not.
 [[nodiscard]] Result<ServerConfigPtr> load_server_config(const std::string& path);
 [[nodiscard]] Result<AccountsConfigPtr> load_accounts_config(const std::string& path);
 // The same from text; `source` names it in errors.
-[[nodiscard]] Result<ServerConfigPtr> parse_server_config(std::string_view json, const std::string& source);
-[[nodiscard]] Result<AccountsConfigPtr> parse_accounts_config(std::string_view json, const std::string& source);
+[[nodiscard]] Result<ServerConfigPtr> parse_server_config(std::string_view json,
+                                                          const std::string& source);
+[[nodiscard]] Result<AccountsConfigPtr> parse_accounts_config(std::string_view json,
+                                                              const std::string& source);
 
-// The effective configuration with every default filled in, as pretty JSON (`twinpost config show`).
+// The effective configuration with every default filled in, as pretty JSON (`twinpost config
+// show`).
 [[nodiscard]] std::string show_server_config(const ServerConfig& config);
 
 }  // namespace twinpost::config
