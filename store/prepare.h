@@ -49,11 +49,11 @@ class Spool {
 
 // What the writer needs to store a body, computed before it gets there.
 struct PreparedMessage {
-  Spool spool;               // owns the octets
-  std::string_view octets;   // canonical body
+  Spool spool;              // owns the octets
+  std::string_view octets;  // canonical body
   Sha256Digest sha256{};
   std::uint32_t crc32c = 0;
-  std::string summary;       // encoded (store/summary.h)
+  std::string summary;              // encoded (store/summary.h)
   std::uint32_t header_octets = 0;  // of the body's header, with the blank line
 };
 

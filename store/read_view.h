@@ -20,7 +20,7 @@
 namespace twinpost::store {
 
 struct BlobInfo {
-  std::uint64_t size = 0;        // octets, plain
+  std::uint64_t size = 0;  // octets, plain
   std::uint32_t references = 0;
   std::uint32_t crc32c = 0;
   std::uint32_t header_octets = 0;
@@ -36,15 +36,18 @@ class ReadView {
 
   [[nodiscard]] virtual Result<MailboxInfo> mailbox(MailboxKey key) const = 0;
   // By exact name; "INBOX" in any case is the inbox.
-  [[nodiscard]] virtual Result<MailboxInfo> find_mailbox(AccountId account, std::string_view name) const = 0;
-  [[nodiscard]] virtual Result<std::vector<MailboxInfo>> mailboxes(AccountId account) const = 0;  // by name, INBOX first
+  [[nodiscard]] virtual Result<MailboxInfo> find_mailbox(AccountId account,
+                                                         std::string_view name) const = 0;
+  // By name, INBOX first.
+  [[nodiscard]] virtual Result<std::vector<MailboxInfo>> mailboxes(AccountId account) const = 0;
   // Subscribed names, which need not exist (RFC 9051 6.3.7), in order.
   [[nodiscard]] virtual Result<std::vector<std::string>> subscriptions(AccountId account) const = 0;
 
   [[nodiscard]] virtual Result<MessageRecord> message(MailboxKey key, Uid uid) const = 0;
   // Calls `visit` for each message in the range, by ascending UID, until it returns false.
-  virtual Result<void> for_each_message(MailboxKey key, UidRange range,
-                                        const std::function<bool(const MessageRecord&)>& visit) const = 0;
+  virtual Result<void> for_each_message(
+      MailboxKey key, UidRange range,
+      const std::function<bool(const MessageRecord&)>& visit) const = 0;
   // The UIDs only (fast: what a SELECT makes its sequence numbers of).
   [[nodiscard]] virtual Result<std::vector<Uid>> uids(MailboxKey key) const = 0;
 

@@ -35,19 +35,19 @@
 namespace twinpost::store {
 
 struct StoreOptions {
-  std::string folder;                                   // made if missing (0700)
+  std::string folder;                                     // made if missing (0700)
   std::uint64_t map_size_bytes = std::uint64_t{1} << 40;  // address space, not disk
-  std::uint64_t reserve_bytes = 256 * 1024 * 1024;      // kept free so that people can always expunge
+  std::uint64_t reserve_bytes = 256 * 1024 * 1024;  // kept free so that people can always expunge
   unsigned max_readers = 1024;
-  bool read_only = false;                               // tools beside a running server
-  bool durable = true;                                  // false only in tests and benches
-  std::chrono::seconds retention{14 * 24 * 3600};       // how long `removed` keeps; 0: reaped at once
+  bool read_only = false;                          // tools beside a running server
+  bool durable = true;                             // false only in tests and benches
+  std::chrono::seconds retention{14 * 24 * 3600};  // how long `removed` keeps; 0: reaped at once
 };
 
 // Counters for metrics and tests.
 struct StoreFigures {
   std::uint64_t commits = 0;
-  std::uint64_t writes = 0;         // functions run to success
+  std::uint64_t writes = 0;  // functions run to success
   std::uint64_t write_failures = 0;
   std::uint64_t batch_retries = 0;  // batches that were rolled back and run one by one
   std::uint64_t queued = 0;         // waiting now
@@ -57,7 +57,8 @@ class Store {
  public:
   // Opens or creates. Fails clearly: kInUse where another process has it open for writing, kNewerFormat where a
   // newer version wrote it, kPermission/kIo with the path. Starts the writer and the reaper. Loop thread.
-  [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options, Executor& executor);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options,
+                                                           Executor& executor);
 
   // Runs what is queued to its end, commits it, stops the threads. Nobody may be waiting on it any more.
   virtual ~Store() = default;
@@ -85,9 +86,9 @@ class Store {
   };
   [[nodiscard]] virtual std::unique_ptr<Pin> pin_blobs(std::vector<BlobId> blobs) = 0;
 
-  [[nodiscard]] virtual std::uint64_t store_id() const = 0;      // random, made with the store
+  [[nodiscard]] virtual std::uint64_t store_id() const = 0;           // random, made with the store
   [[nodiscard]] virtual const std::string& spool_folder() const = 0;  // for Spool, on the same disk
-  [[nodiscard]] virtual StoreFigures figures() const = 0;        // any thread
+  [[nodiscard]] virtual StoreFigures figures() const = 0;             // any thread
   // How long reaping waits, changed by a configuration reload. Loop thread.
   virtual void set_retention(std::chrono::seconds retention) = 0;
 

@@ -13,10 +13,12 @@
 namespace twinpost::store {
 
 struct Summary {
-  mail::Message message;  // structure, envelope, listed header fields, preview; all spans count from the body's first octet
+  // Structure, envelope, header fields, preview; all spans count from the body's first octet.
+  mail::Message message;
 };
 
 [[nodiscard]] std::string encode_summary(const Summary& summary);
-[[nodiscard]] Result<Summary> decode_summary(std::string_view octets);  // kCorrupt, kUnsupported (another version)
+// kCorrupt, kUnsupported (another version).
+[[nodiscard]] Result<Summary> decode_summary(std::string_view octets);
 
 }  // namespace twinpost::store

@@ -21,9 +21,9 @@ namespace twinpost::store {
 using AccountId = StrongId<struct AccountIdTag, std::uint32_t>;
 using MailboxId = StrongId<struct MailboxIdTag, std::uint32_t>;  // within its account; never reused
 using BlobId = StrongId<struct BlobIdTag, std::uint64_t>;
-using Uid = StrongId<struct UidTag, std::uint32_t>;              // RFC 9051 2.3.1.1; 0 is none
+using Uid = StrongId<struct UidTag, std::uint32_t>;  // RFC 9051 2.3.1.1; 0 is none
 using UidValidity = StrongId<struct UidValidityTag, std::uint32_t>;
-using ModSeq = StrongId<struct ModSeqTag, std::uint64_t>;        // RFC 7162; 63 bits used, 0 is none
+using ModSeq = StrongId<struct ModSeqTag, std::uint64_t>;  // RFC 7162; 63 bits used, 0 is none
 // Names one message object for ever, in whatever mailbox it is: kept by MOVE, new for every APPEND and COPY.
 // The UIDL is made of it (DESIGN: a UIDL never changes).
 using MessageSerial = StrongId<struct MessageSerialTag, std::uint64_t>;
@@ -71,11 +71,21 @@ struct InternalDate {
 };
 
 // RFC 6154 special use, one per mailbox.
-enum class SpecialUse : std::uint8_t { kNone, kAll, kArchive, kDrafts, kFlagged, kJunk, kSent, kTrash, kImportant };
+enum class SpecialUse : std::uint8_t {
+  kNone,
+  kAll,
+  kArchive,
+  kDrafts,
+  kFlagged,
+  kJunk,
+  kSent,
+  kTrash,
+  kImportant
+};
 
 struct AccountInfo {
   AccountId id;
-  std::string name;  // as in accounts.json, lower case
+  std::string name;            // as in accounts.json, lower case
   std::uint64_t messages = 0;  // quota use: all mailboxes, not `removed`
   std::uint64_t bytes = 0;     // sum of the messages' sizes as clients see them
 };
@@ -92,8 +102,8 @@ struct MailboxInfo {
   std::uint64_t bytes = 0;
   SpecialUse special_use = SpecialUse::kNone;
   bool subscribed = false;
-  Uid first_recent;           // messages from here on have not been seen by any read-write SELECT (\Recent)
-  std::string mailbox_guid;   // RFC 8474 MAILBOXID, 1..255 of [A-Za-z0-9_-]; kept by RENAME
+  Uid first_recent;  // messages from here on have not been seen by any read-write SELECT (\Recent)
+  std::string mailbox_guid;           // RFC 8474 MAILBOXID, 1..255 of [A-Za-z0-9_-]; kept by RENAME
   std::vector<std::string> keywords;  // names, by bit
 };
 
@@ -104,14 +114,15 @@ struct MessageRecord {
   KeywordBits keywords;
   ModSeq modseq;
   InternalDate internal_date;
-  UnixTime save_date{};      // RFC 8514: when it came into this mailbox
-  std::uint64_t size = 0;    // octets as clients see it: prefix and body, every line end CRLF
+  UnixTime save_date{};    // RFC 8514: when it came into this mailbox
+  std::uint64_t size = 0;  // octets as clients see it: prefix and body, every line end CRLF
   EmailId email_id;
-  ThreadId thread_id;
+  ThreadId thread_id;  // of its EMAILID's value: each message a thread of its own
   MessageSerial serial;
   BlobId blob;
-  std::string prefix;        // this recipient's own header fields (Return-Path, Delivered-To), CRLF-ended, before the body
-  std::string imported_uidl; // empty: the UIDL is made of the serial
+  // This recipient's own header fields (Return-Path, Delivered-To), CRLF-ended, before the body.
+  std::string prefix;
+  std::string imported_uidl;  // empty: the UIDL is made of the serial
 };
 
 // The body of a message as it is offered to the store: canonical (every line ends in CRLF), already hashed.
@@ -126,11 +137,11 @@ struct Limits {
 
 struct AppendRequest {
   PreparedMessagePtr message;
-  std::string prefix;           // see MessageRecord
+  std::string prefix;  // see MessageRecord
   FlagBits flags = 0;
   std::vector<std::string> keywords;
   InternalDate internal_date;
-  Limits limits;                // the account's quota, checked in the same transaction
+  Limits limits;  // the account's quota, checked in the same transaction
   std::string imported_uidl;
 };
 
@@ -154,12 +165,14 @@ struct FlagChange {
   FlagOperation operation = FlagOperation::kAdd;
   FlagBits flags = 0;
   std::vector<std::string> keywords;
-  ModSeq unchanged_since{~std::uint64_t{0} >> 1};  // RFC 7162: a message with a larger modseq is left and reported
+  // RFC 7162: a message with a larger modseq is left and reported.
+  ModSeq unchanged_since{~std::uint64_t{0} >> 1};
 };
 
 struct FlagResult {
-  std::vector<MessageRecord> changed;  // as they are now (those whose flags did not differ are not here)
-  std::vector<Uid> conflicts;          // failed unchanged_since
+  // As they are now (those whose flags did not differ are not here).
+  std::vector<MessageRecord> changed;
+  std::vector<Uid> conflicts;  // failed unchanged_since
 };
 
 struct Expunged {

@@ -24,13 +24,16 @@ class WriteTxn : public ReadView {
   // Its messages go to `removed`. INBOX can't be deleted (kInvalid). Children stay.
   virtual Result<void> delete_mailbox(MailboxKey key, const Remover& remover) = 0;
   // This mailbox and everything below it. INBOX: its messages move to the new mailbox and INBOX stays (RFC 9051 6.3.6).
-  virtual Result<void> rename_mailbox(AccountId account, std::string_view from, std::string_view to) = 0;
-  virtual Result<void> set_subscribed(AccountId account, std::string_view name, bool subscribed) = 0;
+  virtual Result<void> rename_mailbox(AccountId account, std::string_view from,
+                                      std::string_view to) = 0;
+  virtual Result<void> set_subscribed(AccountId account, std::string_view name,
+                                      bool subscribed) = 0;
   virtual Result<void> set_special_use(MailboxKey key, SpecialUse special_use) = 0;
   // \Recent: messages below the new UIDNEXT are recent for nobody else any more. Returns the old first_recent.
   virtual Result<Uid> claim_recent(MailboxKey key) = 0;
 
-  // kOverQuota, kDiskFull (below the reserve), kLimit (keywords, UIDs used up), kNotFound.
+  // kOverQuota, kDiskFull (below the reserve), kLimit (keywords, UIDs used up), kNotFound; kTooLarge for a prefix over
+  // 2048 octets or an imported UIDL over 255; kInvalid for a keyword that is empty or over 255.
   [[nodiscard]] virtual Result<Appended> append(MailboxKey key, const AppendRequest& request) = 0;
   // kLimit where a new keyword finds no bit.
   [[nodiscard]] virtual Result<FlagResult> change_flags(MailboxKey key, std::span<const Uid> uids,
@@ -39,11 +42,12 @@ class WriteTxn : public ReadView {
   // Moves the records to `removed`; bytes stay until retention is over and nobody pins them.
   [[nodiscard]] virtual Result<Expunged> expunge(MailboxKey key, std::span<const Uid> uids,
                                                  const Remover& remover) = 0;
-  // Within one account. kOverQuota counts the copies.
-  [[nodiscard]] virtual Result<Copied> copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
-                                            const Limits& limits) = 0;
+  // Within one account. kOverQuota counts the copies. A keyword for which the target has no bit left is not copied.
+  [[nodiscard]] virtual Result<Copied> copy(MailboxKey from, std::span<const Uid> uids,
+                                            MailboxKey to, const Limits& limits) = 0;
   // Keeps serial, EMAILID and UIDL; the source gets tombstones, nothing goes to `removed`.
-  [[nodiscard]] virtual Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to) = 0;
+  [[nodiscard]] virtual Result<Copied> move(MailboxKey from, std::span<const Uid> uids,
+                                            MailboxKey to) = 0;
 };
 
 }  // namespace twinpost::store

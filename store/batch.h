@@ -1,0 +1,68 @@
+// What the functions of one engine transaction share: the transaction, the store-wide counters, and
+// what there is to announce once it is committed. Writer thread only; dropped with the transaction
+// where that is rolled back.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "core/base/clock.h"
+#include "store/disk_reserve.h"
+#include "store/engine/engine.h"
+#include "store/records.h"
+#include "store/tables.h"
+#include "store/types.h"
+
+namespace twinpost::store {
+
+inline constexpr std::string_view kCountersKey = "counters";
+
+class Batch {
+ public:
+  Batch(engine::WriteTxn& txn, const Tables& tables, DiskReserve& reserve)
+      : txn_(txn), tables_(tables), reserve_(reserve), now_(unix_now()) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  [[nodiscard]] engine::WriteTxn& txn() { return txn_; }
+  [[nodiscard]] const Tables& tables() const { return tables_; }
+  [[nodiscard]] DiskReserve& reserve() { return reserve_; }
+  [[nodiscard]] UnixTime now() const { return now_; }
+
+  // Read once a transaction and written back by finish(); whoever asks may change them.
+  [[nodiscard]] Result<Counters*> counters();
+  // Last before the commit.
+  [[nodiscard]] Result<void> finish();
+
+  void announce(const MailboxChanged& change) { changes_[change.mailbox] = change; }
+  [[nodiscard]] const std::map<MailboxKey, MailboxChanged>& changes() const { return changes_; }
+
+  // Octets of message bodies put so far: what bounds a batch.
+  void count_octets(std::uint64_t octets) { octets_ += octets; }
+  [[nodiscard]] std::uint64_t octets() const { return octets_; }
+
+  // A method failed after it had begun to write: whatever its function makes of that, it can't be
+  // committed.
+  void spoil(const Error& error) {
+    if (!spoiled_) spoiled_ = error;
+  }
+  [[nodiscard]] const std::optional<Error>& spoiled() const { return spoiled_; }
+
+  // Something was removed: the reaper has a new appointment.
+  void note_removal() { removed_ = true; }
+  [[nodiscard]] bool removed() const { return removed_; }
+
+ private:
+  engine::WriteTxn& txn_;
+  const Tables& tables_;
+  DiskReserve& reserve_;
+  UnixTime now_;
+  std::optional<Counters> counters_;
+  std::map<MailboxKey, MailboxChanged> changes_;
+  std::uint64_t octets_ = 0;
+  bool removed_ = false;
+  std::optional<Error> spoiled_;
+};
+
+}  // namespace twinpost::store

@@ -1,0 +1,134 @@
+#include "store/reaper.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/base/log.h"
+#include "store/blobs.h"
+#include "store/queries.h"
+
+namespace twinpost::store {
+
+namespace {
+
+// Looked at in one step, spared ones included.
+constexpr std::size_t kBlobsAStep = 2000;
+
+struct Listed {
+  BlobId blob;
+  std::uint64_t commit = 0;
+};
+
+}  // namespace
+
+// The commit numbers of an earlier process say nothing about the readers of this one; neither do
+// those from before the store was copied compactly, which begins the count anew and leaves them in
+// the future.
+bool Reaper::may_be_seen(std::uint64_t last_reference_went) const {
+  if (last_reference_went <= opened_at_) return false;
+  const std::optional<std::uint64_t> oldest = environment_.oldest_reader();
+  return oldest && *oldest < last_reference_went;
+}
+
+Result<void> Reaper::reap_blobs(Batch& batch, Step& step, unsigned& pages_left) {
+  const Queries queries(batch.txn(), tables_);
+  if (blob_from_ == 0) seen_ = listed_more_ = false;
+  std::vector<Listed> listed;
+  const auto collect = [&](auto key, auto value) -> Result<bool> {
+    const BlobId blob(Reader(key).key_u64());
+    // A damaged row says nothing about its age: taken as this process's, and so as the most careful
+    // case.
+    listed.push_back({blob, decode_number(key, value, "reapable").value_or(batch.txn().id())});
+    return listed.size() < kBlobsAStep;
+  };
+  auto scanned = queries.scan(tables_.reapable, {}, blob_key(BlobId(blob_from_)).view(), collect);
+  if (!scanned) return scanned;
+  const bool to_the_end = listed.size() < kBlobsAStep;
+  blob_from_ = to_the_end ? 0 : listed.back().blob.value() + 1;
+  Blobs blobs(batch);
+  for (const Listed& entry : listed) {
+    if (pages_left == 0) {
+      blob_from_ = entry.blob.value();
+      return {};
+    }
+    // In this order: a reader that is over has its pins by now.
+    if (entry.commit <= batch.txn().id() && may_be_seen(entry.commit)) {
+      seen_ = true;
+      continue;
+    }
+    if (pins_.is_pinned(entry.blob)) continue;
+    auto reaped = blobs.reap(entry.blob, pages_left);
+    if (!reaped && reaped.error().code == ErrorCode::kCorrupt) {
+      log::warning("reaper", {{"blob", entry.blob.value()}, {"error", reaped.error().message}});
+      continue;  // left on the list for `check`
+    }
+    if (!reaped) return failed(reaped);
+    step.progress = true;
+    pages_left -= std::min(pages_left, reaped->pages + 1);
+  }
+  if (!to_the_end || listed_more_) step.progress = true;
+  return {};
+}
+
+// Removals whose retention is over lose their record and their reference.
+Result<void> Reaper::drop_expired(Batch& batch, std::chrono::seconds retention, Step& step) {
+  const Queries queries(batch.txn(), tables_);
+  const UnixTime latest = batch.now() - retention;
+  auto accounts = queries.accounts();
+  if (!accounts) return failed(accounts);
+  struct Expired {
+    std::string key;
+    BlobId blob;
+  };
+  std::vector<Expired> expired;
+  for (const AccountInfo& account : *accounts) {
+    const Key prefix = account_key(account.id);
+    auto scanned = queries.scan(
+        tables_.removed, prefix.view(), prefix.view(), [&](auto key, auto value) -> Result<bool> {
+          const UnixTime time(std::chrono::seconds(
+              static_cast<std::int64_t>(Reader(key.substr(prefix.view().size())).key_u64())));
+          if (time > latest) {
+            const UnixTime due = time + retention;
+            step.next_expiry = std::min(step.next_expiry.value_or(due), due);
+            return false;
+          }
+          auto row = decode_removed(key, value);
+          if (row) {
+            expired.push_back({std::string(key), row->message.blob});
+          } else {
+            log::warning("reaper", {{"account", account.name}, {"error", row.error().message}});
+          }
+          return expired.size() < kRowsAStep;
+        });
+    if (!scanned) return scanned;
+    if (expired.size() >= kRowsAStep) break;
+  }
+  Blobs blobs(batch);
+  for (const Expired& removal : expired) {
+    auto erased = batch.txn().erase(tables_.removed, removal.key);
+    if (!erased) return failed(erased);
+    auto dropped = blobs.drop_reference(removal.blob);
+    const bool damaged = !dropped && (dropped.error().code == ErrorCode::kCorrupt ||
+                                      dropped.error().code == ErrorCode::kNotFound);
+    if (damaged) {
+      log::warning("reaper", {{"blob", removal.blob.value()}, {"error", dropped.error().message}});
+    } else if (!dropped) {
+      return dropped;
+    }
+    step.progress = listed_more_ = true;
+  }
+  return {};
+}
+
+Result<Reaper::Step> Reaper::step(Batch& batch, std::chrono::seconds retention) {
+  Step step;
+  unsigned pages_left = kPagesAStep;
+  if (auto reaped = reap_blobs(batch, step, pages_left); !reaped) return failed(reaped);
+  if (pages_left == kPagesAStep) {
+    if (auto dropped = drop_expired(batch, retention, step); !dropped) return failed(dropped);
+  }
+  step.waiting = seen_;
+  return step;
+}
+
+}  // namespace twinpost::store

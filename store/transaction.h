@@ -1,0 +1,184 @@
+// WriteTxn as it is: one function's turn in the writer's engine transaction.
+//
+//   transaction.cc            accounts, counters, modseqs: what the others share
+//   transaction_mailboxes.cc  create, delete, rename, subscribe
+//   transaction_messages.cc   append, flags, expunge
+//   transaction_copies.cc     copy and move
+//
+// Rows are read, changed and put back within each method, so that ReadView's methods always see the
+// function's own changes. Invariants, in every commit: a mailbox's counts, unseen, deleted and
+// bytes are those of its messages; an account's messages and bytes are the sums of its mailboxes';
+// a blob's references are the records in `messages` and `removed` that name it; no UID, mailbox id
+// or UIDVALIDITY is ever given twice.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "store/batch.h"
+#include "store/blobs.h"
+#include "store/queries.h"
+#include "store/write_txn.h"
+
+namespace twinpost::store {
+
+// Tombstones kept in one mailbox, and how many are left when more have come: a client that was away
+// longer than that compares UIDs. (A row is a run of UIDs, so that this is at least as many
+// messages.)
+inline constexpr std::uint32_t kMostTombstones = 100'000;
+inline constexpr std::uint32_t kTombstonesLeft = 90'000;
+inline constexpr std::uint32_t kMostMailboxes = 100'000;  // of one account
+
+class Transaction final : public ViewOver<WriteTxn> {
+ public:
+  explicit Transaction(Batch& batch)
+      : ViewOver(batch.txn(), batch.tables()), batch_(batch), blobs_(batch) {}
+
+  Result<AccountInfo> ensure_account(std::string_view name) override {
+    return whole([&] { return do_ensure_account(name); });
+  }
+
+  Result<MailboxInfo> create_mailbox(AccountId account, std::string_view name,
+                                     SpecialUse special_use) override {
+    return whole([&] { return do_create_mailbox(account, name, special_use); });
+  }
+  Result<void> delete_mailbox(MailboxKey key, const Remover& remover) override {
+    return whole([&] { return do_delete_mailbox(key, remover); });
+  }
+  Result<void> rename_mailbox(AccountId account, std::string_view from,
+                              std::string_view to) override {
+    return whole([&] { return do_rename_mailbox(account, from, to); });
+  }
+  Result<void> set_subscribed(AccountId account, std::string_view name, bool subscribed) override {
+    return whole([&] { return do_set_subscribed(account, name, subscribed); });
+  }
+  Result<void> set_special_use(MailboxKey key, SpecialUse special_use) override {
+    return whole([&] { return do_set_special_use(key, special_use); });
+  }
+  Result<Uid> claim_recent(MailboxKey key) override {
+    return whole([&] { return do_claim_recent(key); });
+  }
+
+  Result<Appended> append(MailboxKey key, const AppendRequest& request) override {
+    return whole([&] { return do_append(key, request); });
+  }
+  Result<FlagResult> change_flags(MailboxKey key, std::span<const Uid> uids,
+                                  const FlagChange& change) override {
+    return whole([&] { return do_change_flags(key, uids, change); });
+  }
+  Result<void> hide_from_pop3(MailboxKey key, std::span<const Uid> uids) override {
+    return whole([&] { return do_hide_from_pop3(key, uids); });
+  }
+  Result<Expunged> expunge(MailboxKey key, std::span<const Uid> uids,
+                           const Remover& remover) override {
+    return whole([&] { return do_expunge(key, uids, remover); });
+  }
+  Result<Copied> copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                      const Limits& limits) override {
+    return whole([&] { return do_copy(from, uids, to, limits); });
+  }
+  Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to) override {
+    return whole([&] { return do_move(from, uids, to); });
+  }
+
+ private:
+  // A mailbox under change: its row and the names of its keywords. Put back with put().
+  struct Open {
+    MailboxKey key;
+    MailboxRow row;
+    std::vector<std::string> keywords;
+  };
+  [[nodiscard]] Result<Open> open(MailboxKey key) const;
+  [[nodiscard]] Result<void> put(const Open& mailbox);
+  [[nodiscard]] Result<void> put(const AccountRow& account);
+  [[nodiscard]] Result<void> put(MailboxKey key, const MessageRecord& record);
+  // The mailbox's modseq for this function: the next one the first time, the same from then on.
+  ModSeq touch(Open& mailbox);
+  // Announced with the modseq that it has.
+  void announce(const Open& mailbox);
+
+  // A method that fails after its first write has left half of a change behind: its function can't
+  // be committed then, even if it goes on as if nothing were. Expected refusals (quota, limits,
+  // names) come before the first write.
+  template <class Method>
+  std::invoke_result_t<Method&> whole(Method method) {
+    const std::uint64_t before = batch_.txn().changes();
+    auto result = method();
+    if (!result && batch_.txn().changes() != before) batch_.spoil(result.error());
+    return result;
+  }
+
+  [[nodiscard]] Result<AccountInfo> do_ensure_account(std::string_view name);
+
+  // transaction_mailboxes.cc
+  [[nodiscard]] Result<MailboxInfo> do_create_mailbox(AccountId account, std::string_view name,
+                                                      SpecialUse special_use);
+  [[nodiscard]] Result<void> do_delete_mailbox(MailboxKey key, const Remover& remover);
+  [[nodiscard]] Result<void> do_rename_mailbox(AccountId account, std::string_view from,
+                                               std::string_view to);
+  [[nodiscard]] Result<void> do_set_subscribed(AccountId account, std::string_view name,
+                                               bool subscribed);
+  [[nodiscard]] Result<void> do_set_special_use(MailboxKey key, SpecialUse special_use);
+  [[nodiscard]] Result<Uid> do_claim_recent(MailboxKey key);
+  [[nodiscard]] Result<MailboxInfo> insert_mailbox(AccountRow& account, std::string_view canonical,
+                                                   SpecialUse special_use);
+  [[nodiscard]] Result<void> check_free_name(AccountId account, std::string_view canonical) const;
+  [[nodiscard]] Result<void> rename_one(AccountId account, const Queries::NamedMailbox& mailbox,
+                                        std::string_view to);
+  [[nodiscard]] Result<void> rename_inbox(AccountRow account, std::string_view to);
+  [[nodiscard]] Result<void> erase_prefix(engine::Table table, std::string_view prefix);
+  [[nodiscard]] Result<void> remove_all_messages(Open& mailbox, const Remover& remover);
+
+  // transaction_messages.cc
+  [[nodiscard]] Result<Appended> do_append(MailboxKey key, const AppendRequest& request);
+  [[nodiscard]] Result<FlagResult> do_change_flags(MailboxKey key, std::span<const Uid> uids,
+                                                   const FlagChange& change);
+  [[nodiscard]] Result<void> do_hide_from_pop3(MailboxKey key, std::span<const Uid> uids);
+  [[nodiscard]] Result<Expunged> do_expunge(MailboxKey key, std::span<const Uid> uids,
+                                            const Remover& remover);
+  [[nodiscard]] Result<void> check_append(const AppendRequest& request) const;
+  // Bits for the names, giving new ones a bit: kLimit where there is none left.
+  [[nodiscard]] Result<KeywordBits> keyword_bits(Open& mailbox, std::span<const std::string> names);
+  [[nodiscard]] Result<bool> apply(Open& mailbox, const FlagChange& change, MessageRecord& record);
+  [[nodiscard]] Result<void> remove(Open& mailbox, AccountRow& account, const MessageRecord& record,
+                                    const Remover& remover);
+  [[nodiscard]] Result<void> put_tombstones(Open& mailbox, std::span<const Uid> ascending);
+  [[nodiscard]] Result<void> prune_tombstones(Open& mailbox);
+
+  // transaction_copies.cc
+  [[nodiscard]] Result<Copied> do_copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                                       const Limits& limits);
+  [[nodiscard]] Result<Copied> do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to);
+  // Which of the UIDs are there now, before anything is placed: in a copy within one mailbox a UID that was asked for may
+  // come to exist by it. kLimit where the target has not so many UIDs left.
+  struct Selection {
+    std::vector<Uid> present;
+    std::vector<Uid> missing;
+    std::uint64_t bytes = 0;  // of those that are there
+  };
+  [[nodiscard]] Result<Selection> select(MailboxKey from, std::span<const Uid> uids,
+                                         const MailboxInfo& target) const;
+  [[nodiscard]] Result<KeywordBits> translate_keywords(const Open& from, Open& to,
+                                                       KeywordBits bits);
+  [[nodiscard]] Result<Uid> place(Open& target, MessageRecord record);
+
+  Batch& batch_;
+  Blobs blobs_;
+  std::map<MailboxKey, ModSeq> touched_;
+};
+
+// Ascending, each once.
+[[nodiscard]] std::vector<Uid> in_order(std::span<const Uid> uids);
+// Counts a message into, or out of, its mailbox's figures.
+void count_in(MailboxInfo& mailbox, const MessageRecord& record);
+void count_out(MailboxInfo& mailbox, const MessageRecord& record);
+// kOverQuota where the account with `messages` and `bytes` more would be over a limit.
+[[nodiscard]] Result<void> check_quota(const AccountInfo& account, const Limits& limits,
+                                       std::uint64_t messages, std::uint64_t bytes);
+// The next UID of a mailbox, taken. kLimit where they are used up.
+[[nodiscard]] Result<Uid> take_uid(MailboxInfo& mailbox);
+
+}  // namespace twinpost::store

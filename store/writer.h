@@ -1,0 +1,116 @@
+// The writer: one thread that runs every change, many in one transaction, and tells the callers
+// after the commit.
+//
+// It takes what is waiting, runs it in one engine transaction and commits once: under load the
+// batches grow by themselves, there is no delay. Where a function fails, its batch is rolled back;
+// those before it run again in one transaction, the failed one alone, and those after it in the
+// next: nobody pays for a neighbour with more than a repetition. Where the commit itself fails,
+// each runs again alone. Between batches it does the chores: the reaper's steps, while nothing is
+// waiting or once they are overdue, and the check for dead readers.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "core/base/executor.h"
+#include "store/batch.h"
+#include "store/disk_reserve.h"
+#include "store/engine/engine.h"
+#include "store/pins.h"
+#include "store/reaper.h"
+#include "store/store.h"
+
+namespace twinpost::store {
+
+// Who hears of commits. On the loop thread, but for close().
+class Listeners {
+ public:
+  std::uint64_t add(std::function<void(const MailboxChanged&)> listener);
+  void remove(std::uint64_t id) { listeners_.erase(id); }
+  void tell(const std::vector<MailboxChanged>& changes);
+  void close() { closed_ = true; }  // the store is going; what was posted before finds nobody
+
+ private:
+  std::map<std::uint64_t, std::function<void(const MailboxChanged&)>> listeners_;
+  std::uint64_t next_ = 1;
+  bool closed_ = false;
+};
+
+class Writer {
+ public:
+  using Function = std::function<Result<void>(WriteTxn&)>;
+  using Done = std::function<void(Result<void>)>;
+
+  Writer(engine::Environment& environment, const Tables& tables, DiskReserve& reserve,
+         PinTable& pins, Executor& executor, std::shared_ptr<Listeners> listeners,
+         std::chrono::seconds retention, std::uint64_t opened_at);
+  // Runs what is queued to its end.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // `done` is called on the loop thread. Any thread.
+  void submit(Function function, Done done);
+  // Waits for it. Any thread but the writer's (kInternal there).
+  [[nodiscard]] Result<void> run(const Function& function);
+
+  void set_retention(std::chrono::seconds retention);  // any thread
+  void wake_reaper();                                  // any thread
+  [[nodiscard]] StoreFigures figures() const;          // any thread
+
+ private:
+  struct Job {
+    Function function;
+    Done done;
+    bool on_loop = true;
+    Result<void> result;
+  };
+  // How one transaction over some jobs went.
+  struct Attempt {
+    std::size_t ran = 0;  // so many from the front are committed
+    bool committed = false;
+    bool failed_alone = false;  // not committed: the one at `ran` failed; else the commit itself
+    Error error;
+    std::vector<MailboxChanged> changes;
+  };
+
+  void loop();
+  void process(std::span<Job> jobs);
+  [[nodiscard]] Attempt attempt(std::span<Job> jobs);
+  [[nodiscard]] static Result<void> call(const Function& function, Batch& batch);
+  void finish(std::span<Job> jobs, std::vector<MailboxChanged> changes);
+  void do_chores();
+  void reap();
+
+  engine::Environment& environment_;
+  const Tables& tables_;
+  DiskReserve& reserve_;
+  Executor& executor_;
+  std::shared_ptr<Listeners> listeners_;
+  Reaper reaper_;                 // writer thread
+  SteadyTime next_reader_check_;  // writer thread
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;           // under mutex_
+  bool stopping_ = false;           // under mutex_
+  SteadyTime reap_at_;              // under mutex_
+  std::chrono::seconds retention_;  // under mutex_
+
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> writes_{0};
+  std::atomic<std::uint64_t> write_failures_{0};
+  std::atomic<std::uint64_t> batch_retries_{0};
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace twinpost::store
