@@ -18,7 +18,8 @@ namespace twinpost::lmtp {
 struct Context {
   auth::Services& services;
   store::Store& store;
-  std::function<net::TlsContextPtr()> tls;  // null where no certificate is configured: no STARTTLS then
+  std::function<net::TlsContextPtr()>
+      tls;  // null where no certificate is configured: no STARTTLS then
 };
 
 // `connection` is owned by the caller and outlives the task; it is closed when the task ends.

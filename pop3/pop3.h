@@ -1,7 +1,18 @@
-// POP3 (RFC 1939, 2449, 2595, 5034): one session on one connection.
+// POP3 (RFC 1939, 2449, 2595, 3206, 5034): one session on one connection.
 //
-// Loop thread only. serve() runs the whole session, from the greeting (or, with implicit TLS, from the
-// handshake) to the closed connection, and always ends: every wait in it has a timeout.
+// Loop thread only. serve() runs the whole session, from the greeting (or, with implicit TLS, from
+// the handshake) to the closed connection, and always ends: every wait in it has a timeout.
+//
+// Invariants of the folder:
+//   - nothing is removed but by a QUIT that came in the TRANSACTION state, and its +OK is said
+//   after the commit;
+//   - message numbers, sizes and UIDLs never change within a session (maildrop.h);
+//   - a multi-line response is either whole or has no terminating line, and then the connection is
+//   dropped.
+//
+// The files: parser (octets to Command), response (what is sent), maildrop (the snapshot), update
+// (QUIT's transaction), session (states, waiting, ending), and commands.h with one file for each
+// family of commands.
 #pragma once
 
 #include <functional>
@@ -21,10 +32,22 @@ class MaildropLocks;  // maildrop.h: which accounts' maildrops are taken
 struct Context {
   Context(auth::Services& services, store::Store& store, std::function<net::TlsContextPtr()> tls);
   ~Context();
+
+  // Whether some account's messages leave the maildrop once they are retrieved (RFC 2449
+  // section 6.7, EXPIRE). Worked out once for each version of the accounts.
+  [[nodiscard]] bool some_account_expires();
+
   auth::Services& services;
   store::Store& store;
   std::function<net::TlsContextPtr()> tls;  // null where no certificate is configured
   std::unique_ptr<MaildropLocks> locks;
+  // How long the answer to a wrong password is held back, times 1, 2, 4 (and 5 from then on) in one
+  // connection.
+  Duration failed_login_delay{2000};
+
+ private:
+  config::AccountsConfigPtr expiry_known_for_;
+  bool some_account_expires_ = false;
 };
 
 // `connection` is owned by the caller and outlives the task; it is closed when the task ends.

@@ -1,0 +1,227 @@
+// USER and PASS (RFC 1939 section 7), AUTH PLAIN (RFC 5034, RFC 4616), and how a login becomes a
+// session with a maildrop.
+#include <algorithm>
+#include <utility>
+
+#include "core/auth/sasl.h"
+#include "core/base/encoding.h"
+#include "core/base/log.h"
+#include "pop3/commands.h"
+
+namespace twinpost::pop3 {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr unsigned kMaxFailedLogins = 4;
+// RFC 4616 section 2 asks for three times 255 octets, RFC 5034 section 4 puts them above the limit
+// of a command line.
+constexpr std::size_t kSaslLine = 2048;
+constexpr unsigned kMaxDelayFactor = 5;
+constexpr Duration kDelaySlice{100};
+
+// Said before a password is sent, to USER and to a bare AUTH PLAIN. RFC 3206 advises against [AUTH]
+// on USER because it tells that the user exists; this answer is the same for every name, and why it
+// is [SYS/PERM]: response.h.
+constexpr std::string_view kNeedsTls =
+    "passwords are taken over TLS only here: use STLS, or the POP3 port with TLS";
+
+void reply_needs_tls(Session& session) { session.reply_error(ResponseCode::kSysPerm, kNeedsTls); }
+
+auth::Login make_login(Session& session) {
+  auth::Login login;
+  login.protocol = auth::Protocol::kPop3;
+  login.address = session.connection().peer().address;
+  return login;
+}
+
+// The mechanisms, one a line: what "AUTH" alone meant before CAPA was there; old clients still send
+// it.
+void list_mechanisms(Session& session) {
+  session.reply_ok("mechanisms follow");
+  if (session.may_log_in()) session.connection().queue("PLAIN\r\n");
+  session.connection().queue(".\r\n");
+}
+
+// The client's first message, base64. nullopt where the exchange is over; the -ERR has been said
+// then.
+Task<std::optional<std::string>> sasl_response(Session& session,
+                                               std::optional<std::string> initial) {
+  if (initial) co_return *initial == "=" ? std::string() : *initial;
+  session.connection().queue("+ \r\n");  // RFC 5034 section 4: an empty challenge
+  const auto line = co_await session.read_line(kSaslLine);
+  if (!line) {
+    session.handle_read_error(line.error());
+    co_return std::nullopt;
+  }
+  if (*line == "*") {
+    session.reply_error("authentication cancelled");
+    co_return std::nullopt;
+  }
+  co_return std::string(*line);
+}
+
+}  // namespace
+
+namespace commands {
+
+Task<void> user(Session& session, const Command& command) {
+  if (!session.may_log_in()) {
+    reply_needs_tls(session);
+    co_return;
+  }
+  session.user_name() = command.text;
+  session.reply_ok("send PASS");  // for every name: RFC 1939 section 13
+}
+
+Task<void> pass(Session& session, const Command& command) {
+  if (!session.may_log_in()) {
+    reply_needs_tls(session);
+    co_return;
+  }
+  if (session.user_name().empty()) {
+    session.reply_bad_command("send USER first");
+    co_return;
+  }
+  auth::Login login = make_login(session);
+  login.user = std::exchange(session.user_name(), {});
+  login.password = command.text;
+  co_await session.log_in(std::move(login));
+}
+
+Task<void> auth(Session& session, const Command& command) {
+  if (command.text.empty()) {
+    list_mechanisms(session);
+    co_return;
+  }
+  if (command.text != "PLAIN") {
+    session.reply_bad_command("unknown mechanism");
+    co_return;
+  }
+  if (!session.may_log_in()) {
+    reply_needs_tls(session);
+    co_return;
+  }
+  auto response = co_await sasl_response(session, command.initial_response);
+  if (!response) co_return;
+  auto message = base64_decode(*response);
+  wipe(*response);
+  if (!message) {
+    session.reply_bad_command("not base64");
+    co_return;
+  }
+  auto credentials = auth::parse_sasl_plain(*message);
+  wipe(*message);
+  if (!credentials) {
+    session.reply_bad_command("not a message of SASL PLAIN");
+    co_return;
+  }
+  auth::Login login = make_login(session);
+  login.authorize_as = std::move(credentials->authorize_as);
+  login.user = std::move(credentials->user);
+  login.password = std::move(credentials->password);
+  co_await session.log_in(std::move(login));
+}
+
+}  // namespace commands
+
+bool Session::may_log_in() const {
+  if (connection_.is_tls()) return true;
+  switch (config()->plaintext_login) {
+    case config::PlaintextLogin::kAlways: return true;
+    case config::PlaintextLogin::kLoopback: return connection_.peer().is_loopback;
+    case config::PlaintextLogin::kNever: return false;
+  }
+  return false;
+}
+
+Task<void> Session::log_in(auth::Login login) {
+  auto result = co_await context_.services.directory.login(std::move(login));
+  if (!result.account) {
+    switch (result.failure) {
+      case auth::LoginFailure::kCredentials: co_await fail_credentials(); co_return;
+      case auth::LoginFailure::kProtocolDisabled:
+        reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
+        co_return;
+      case auth::LoginFailure::kTemporary:
+        reply_login_failed(ResponseCode::kSysTemp, "the password can't be checked now, try later");
+        co_return;
+    }
+    co_return;
+  }
+  account_ = std::move(result.account);
+  if (co_await register_session(*account_)) co_await open_maildrop();
+  if (!maildrop_) {
+    registration_.reset();
+    account_.reset();
+  }
+}
+
+// The answer to a wrong password is held back, so that guessing takes long; nothing but this
+// coroutine waits.
+Task<void> Session::fail_credentials() {
+  const unsigned factor = std::min(1U << std::min(failed_logins_, 8U), kMaxDelayFactor);
+  const SteadyTime until = steady_now() + context_.failed_login_delay * factor;
+  while (steady_now() < until && !connection_.interrupted()) {
+    const auto left = std::chrono::ceil<Duration>(until - steady_now());
+    co_await sleep_for(context_.services.executor, std::clamp(left, Duration(1), kDelaySlice));
+  }
+  reply_login_failed(ResponseCode::kAuth, "wrong user name or password");
+}
+
+void Session::reply_login_failed(ResponseCode code, std::string_view text) {
+  ++failed_logins_;
+  if (failed_logins_ < kMaxFailedLogins) {
+    reply_error(code, text);
+    return;
+  }
+  reply_error(code, std::string(text) + "; too many failed logins, closing");
+  end("failed-logins");
+}
+
+// From here on the session can be ended from outside. False: refused, and the client knows why.
+Task<bool> Session::register_session(const config::Account& account) {
+  // The accounts may have been reloaded while the password was being checked.
+  const auto now = context_.services.directory.account(account.name);
+  if (!now || !now->enabled || now->password != account.password) {
+    co_await fail_credentials();
+    co_return false;
+  }
+  if (!now->pop3.enabled) {
+    reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
+    co_return false;
+  }
+  auth::Sessions::Entry entry;
+  entry.account = account.name;
+  entry.protocol = auth::Protocol::kPop3;
+  entry.address = connection_.peer().address;
+  entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
+  auto registration =
+      context_.services.sessions.add(std::move(entry), config()->limits.connections_per_account);
+  if (!registration) {
+    reply_login_failed(ResponseCode::kSysTemp, "this account has too many sessions already");
+    co_return false;
+  }
+  registration_ = std::move(*registration);
+  co_return true;
+}
+
+Task<void> Session::open_maildrop() {
+  auto opened = co_await Maildrop::open(context_.store, *context_.locks, account_->name,
+                                        !account_->pop3.many_sessions);
+  if (opened) {
+    maildrop_ = std::move(*opened);
+    state_ = State::kTransaction;
+    reply_ok("maildrop has " + messages(maildrop_->message_count()) + " (" +
+             std::to_string(maildrop_->total_octets()) + " octets)");
+    co_return;
+  }
+  if (opened.error().code == ErrorCode::kInUse) {
+    reply_login_failed(ResponseCode::kInUse, "another POP3 session has this maildrop, try later");
+    co_return;
+  }
+  log::error("pop3-maildrop", {{"account", account_->name}, {"error", opened.error().message}});
+  reply_login_failed(response_code_for(opened.error()), "the maildrop can't be opened now");
+}
+
+}  // namespace twinpost::pop3
