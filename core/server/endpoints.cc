@@ -1,0 +1,94 @@
+#include "core/server/endpoints.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <string>
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace twinpost::server {
+
+namespace {
+
+constexpr std::array kServices = {Service::kPop3, Service::kPop3s, Service::kLmtp};
+
+Result<void> add(std::vector<Endpoint>& endpoints, Service service,
+                 const std::vector<std::string>& addresses) {
+  for (const std::string& text : addresses) {
+    auto address = net::parse_listen_address(text);
+    if (!address) {
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("listen.{}: {}", to_string(service), address.error().message));
+    }
+    Endpoint endpoint{service, *std::move(address)};
+    // Port 0 means any free port, each time it is listed.
+    const bool fixed =
+        endpoint.address.kind == net::ListenAddress::Kind::kUnix || endpoint.address.port != 0;
+    for (const Endpoint& other : endpoints) {
+      if (fixed && other.address == endpoint.address) {
+        return fail(ErrorCode::kInvalid,
+                    fmt::format("listen.{}: {} is listed for {} already", to_string(service), text,
+                                to_string(other.service)));
+      }
+    }
+    endpoints.push_back(std::move(endpoint));
+  }
+  return {};
+}
+
+void warn_not_served(std::string_view service, const std::vector<std::string>& addresses) {
+  for (const std::string& address : addresses) {
+    log::warning("not-served", {{"service", service},
+                                {"address", address},
+                                {"reason", "this version does not have this service yet"}});
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(Service service) {
+  switch (service) {
+    case Service::kPop3: return "pop3";
+    case Service::kPop3s: return "pop3s";
+    case Service::kLmtp: return "lmtp";
+  }
+  return "";
+}
+
+Result<std::vector<Endpoint>> configured_endpoints(const config::ServerConfig& config) {
+  std::vector<Endpoint> endpoints;
+  for (const auto& [service, addresses] : {std::pair{Service::kPop3, &config.listen.pop3},
+                                           std::pair{Service::kPop3s, &config.listen.pop3s},
+                                           std::pair{Service::kLmtp, &config.listen.lmtp}}) {
+    if (auto added = add(endpoints, service, *addresses); !added) {
+      return tl::unexpected(added.error());
+    }
+  }
+  warn_not_served("imap", config.listen.imap);
+  warn_not_served("imaps", config.listen.imaps);
+  warn_not_served("http", config.listen.http);
+  warn_not_served("admin", config.listen.admin);
+  return endpoints;
+}
+
+Result<Endpoint> endpoint_of(const net::PassedSocket& socket,
+                             const std::vector<Endpoint>& configured) {
+  std::string_view name = socket.name;
+  if (name.ends_with(".socket")) name.remove_suffix(7);
+  if (name.starts_with("twinpost-")) name.remove_prefix(9);
+  for (const Service service : kServices) {
+    if (name == to_string(service)) return Endpoint{service, socket.address};
+  }
+  const auto found = std::find_if(configured.begin(), configured.end(),
+                                  [&](const Endpoint& e) { return e.address == socket.address; });
+  if (found != configured.end()) return *found;
+  return fail(
+      ErrorCode::kInvalid,
+      fmt::format("socket {} from the service manager (named \"{}\") is no service: name it "
+                  "pop3, pop3s or lmtp, or list its address under listen",
+                  net::to_string(socket.address), socket.name));
+}
+
+}  // namespace twinpost::server

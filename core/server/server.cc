@@ -1,0 +1,243 @@
+#include "core/server/server.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+
+#include "core/base/encoding.h"
+#include "core/base/log.h"
+#include "core/server/process.h"
+
+namespace twinpost::server {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Files beside the connections: the store, logs, listeners, spools.
+constexpr std::uint64_t kOtherFiles = 256;
+// Connections that are being told that there are too many; past these they are just closed.
+constexpr std::size_t kMaxRefusals = 500;
+constexpr Duration kGoodbyeTime = 5s;
+// An MTA runs as another user and must be able to connect, which takes write permission; who may, is said by the
+// folder that the socket is in. POP3 asks for a password in any case.
+constexpr int kUnixSocketMode = 0666;
+
+std::string hostname() {
+  std::string name(256, '\0');
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  name.resize(name.find('\0'));
+  return name.empty() ? "localhost" : name;
+}
+
+std::string temporary_refusal(Service service, std::string_view reason) {
+  if (service == Service::kLmtp) return fmt::format("421 4.3.2 {}\r\n", reason);
+  return fmt::format("-ERR [SYS/TEMP] {}\r\n", reason);
+}
+
+// The text for a client whose session met a broken invariant; the log has the rest under the same id.
+std::string internal_error_reply(Service service, std::string_view id) {
+  if (service == Service::kLmtp) return fmt::format("421 4.3.0 Internal error, id {}\r\n", id);
+  return fmt::format("-ERR [SYS/TEMP] Internal error, id {}\r\n", id);
+}
+
+std::string what(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "unknown exception";
+  }
+}
+
+}  // namespace
+
+Server::Server(net::EventLoop& loop, StartOptions options, Settings settings)
+    : loop_(loop), options_(std::move(options)), settings_(std::move(settings)) {
+  stamps_ = stamp_files(*settings_.config);
+}
+
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(net::EventLoop& loop, StartOptions options) {
+  auto settings = load_settings(options.config_file, nullptr);
+  if (!settings) return tl::unexpected(settings.error());
+  if (auto logging = log::configure((*settings).config->log); !logging) {
+    return tl::unexpected(logging.error());
+  }
+  std::unique_ptr<Server> server(new Server(loop, std::move(options), *std::move(settings)));
+  const config::ServerConfig& config = *server->settings_.config;
+
+  const std::uint64_t wanted_files = config.limits.connections + kOtherFiles;
+  const std::uint64_t files = raise_file_limit(wanted_files);
+  if (auto bound = server->bind_all(); !bound) return tl::unexpected(bound.error());
+  if (auto made = prepare_data_folder(config.data, server->options_.user); !made) {
+    return tl::unexpected(made.error());
+  }
+  if (auto became = become_user(server->options_.user); !became) {
+    return tl::unexpected(became.error());
+  }
+  log::start_thread();
+  if (auto opened = server->open_store(); !opened) return tl::unexpected(opened.error());
+  if (files < wanted_files) {
+    log::warning("file-limit", {{"files", files},
+                                {"wanted", wanted_files},
+                                {"reason", "fewer connections than limits.connections fit"}});
+  }
+  if (::geteuid() == 0) {
+    log::warning("running-as-root", {{"advice", "start with --user NAME to drop root's rights"}});
+  }
+  for (const auto& [endpoint, listener] : server->listeners_) {
+    log::info("listening", {{"service", to_string(endpoint.service)},
+                            {"address", net::to_string(listener->address())}});
+  }
+  log::info("ready", {{"version", TWINPOST_VERSION},
+                      {"accounts", server->settings_.accounts->accounts.size()},
+                      {"data", config.data}});
+  if (server->options_.watch_files) server->watch_files();
+  return server;
+}
+
+net::Listener::OnAccept Server::acceptor(Service service) {
+  return
+      [this, service](net::ConnectionPtr connection) { accepted(service, std::move(connection)); };
+}
+
+Result<Server::Listeners> Server::bind_new(const std::vector<Endpoint>& endpoints) {
+  Listeners bound;
+  for (const Endpoint& endpoint : endpoints) {
+    if (listeners_.count(endpoint) != 0) continue;
+    auto listener =
+        net::listen(loop_, endpoint.address, acceptor(endpoint.service), kUnixSocketMode);
+    if (!listener) {
+      return fail(listener.error().code, fmt::format("listen.{}: {}", to_string(endpoint.service),
+                                                     listener.error().message));
+    }
+    bound.emplace(endpoint, *std::move(listener));
+  }
+  return bound;
+}
+
+Result<void> Server::bind_all() {
+  auto endpoints = configured_endpoints(*settings_.config);
+  if (!endpoints) return tl::unexpected(endpoints.error());
+  auto passed = net::take_passed_sockets();
+  if (!passed) return tl::unexpected(passed.error());
+  for (net::PassedSocket& socket : *passed) {
+    auto endpoint = endpoint_of(socket, *endpoints);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    auto listener = net::listen_on_fd(loop_, std::move(socket), acceptor(endpoint->service));
+    if (!listener) return tl::unexpected(listener.error());
+    listeners_.emplace(*endpoint, *std::move(listener));
+  }
+  auto bound = bind_new(*endpoints);
+  if (!bound) return tl::unexpected(bound.error());
+  listeners_.merge(*bound);
+  for (const auto& [endpoint, listener] : listeners_) {
+    if (endpoint.service == Service::kPop3s && !settings_.tls) {
+      return fail(ErrorCode::kInvalid, "pop3s needs tls.certificate and tls.key");
+    }
+  }
+  return {};
+}
+
+Result<void> Server::open_store() {
+  const config::ServerConfig& config = *settings_.config;
+  store::StoreOptions store_options;
+  store_options.folder = config.data;
+  store_options.reserve_bytes = config.limits.disk_reserve;
+  store_options.retention = std::chrono::days(config.limits.retention_days);
+  auto opened = store::Store::open(store_options, loop_);
+  if (!opened) return fail(opened.error().code, "data: " + opened.error().message);
+  store_ = *std::move(opened);
+
+  const std::size_t parallel_checks =
+      config.limits.password_checks != 0
+          ? config.limits.password_checks
+          : std::max<std::size_t>(1, std::strtoul(std::getenv("UV_THREADPOOL_SIZE") != nullptr
+                                                      ? std::getenv("UV_THREADPOOL_SIZE")
+                                                      : "4",
+                                                  nullptr, 10) /
+                                         2);
+  directory_ = std::make_unique<auth::Directory>(loop_, settings_.accounts, parallel_checks);
+  services_ = std::make_unique<auth::Services>(auth::Services{
+      loop_, *directory_, sessions_, [this] { return settings_.config; }, hostname()});
+  const auto tls = [this] { return settings_.tls; };
+  pop3_ = std::make_unique<pop3::Context>(*services_, *store_, tls);
+  lmtp_ = std::make_unique<lmtp::Context>(lmtp::Context{*services_, *store_, tls});
+  return {};
+}
+
+std::vector<net::ListenAddress> Server::addresses(Service service) const {
+  std::vector<net::ListenAddress> found;
+  for (const auto& [endpoint, listener] : listeners_) {
+    if (endpoint.service == service) found.push_back(listener->address());
+  }
+  return found;
+}
+
+void Server::accepted(Service service, net::ConnectionPtr connection) {
+  const Admission::Answer answer = admission_.enter(connection->peer(), settings_.config->limits);
+  if (answer == Admission::Answer::kAdmitted) {
+    live_.push_front(Live{service, std::move(connection)});
+    const LiveIterator live = live_.begin();
+    spawn(run_session(live), [this, live](const std::exception_ptr&) {
+      admission_.leave(live->connection->peer());
+      session_ended(live);
+    });
+    return;
+  }
+  const std::string_view reason = answer == Admission::Answer::kTooMany
+                                      ? "Too many connections, try again later"
+                                      : "Too many connections from your address";
+  log::warning("refused", {{"service", to_string(service)},
+                           {"address", connection->peer().address},
+                           {"reason", reason}});
+  if (service == Service::kPop3s ||
+      live_.size() > settings_.config->limits.connections + kMaxRefusals) {
+    return;  // closed: words would cost a handshake
+  }
+  live_.push_front(Live{service, std::move(connection)});
+  const LiveIterator live = live_.begin();
+  spawn(refuse(live, temporary_refusal(service, reason)),
+        [this, live](const std::exception_ptr&) { session_ended(live); });
+}
+
+Task<void> Server::refuse(LiveIterator live, std::string reply) {
+  live->connection->queue(reply);
+  co_await live->connection->close(kGoodbyeTime);
+}
+
+Task<void> Server::run_session(LiveIterator live) {
+  net::Connection& connection = *live->connection;
+  std::exception_ptr broken;
+  try {
+    switch (live->service) {
+      case Service::kPop3: co_await pop3::serve(*pop3_, connection, false); break;
+      case Service::kPop3s: co_await pop3::serve(*pop3_, connection, true); break;
+      case Service::kLmtp: co_await lmtp::serve(*lmtp_, connection); break;
+    }
+  } catch (...) {
+    broken = std::current_exception();
+  }
+  if (broken) {
+    const std::string id = fmt::format("{:08x}", random_u64() & 0xFFFFFFFFU);
+    log::error("session-failed", {{"id", id},
+                                  {"service", to_string(live->service)},
+                                  {"address", connection.peer().address},
+                                  {"reason", what(broken)}});
+    connection.queue(internal_error_reply(live->service, id));
+    co_await connection.close(kGoodbyeTime);
+  }
+}
+
+void Server::session_ended(LiveIterator live) {
+  live_.erase(live);
+  if (stopping_ && live_.empty()) finish_stop();
+}
+
+}  // namespace twinpost::server
