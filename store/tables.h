@@ -1,21 +1,21 @@
 // The tables of the store and their keys. Records are drawn in records.cc.
 //
-//   table          key                                  value
-//   meta           "format" | "store" | "counters"      see store.cc
-//   account_names  name                                 account
-//   accounts       account                              name, counters
-//   mailboxes      account, mailbox                     MailboxInfo without keywords, subscription
-//   mailbox_names  account, name                        mailbox
-//   subscriptions  account, name                        (nothing)
-//   keywords       account, mailbox, bit                keyword
-//   messages       account, mailbox, uid                MessageRecord
-//   expunged       account, mailbox, modseq, first uid  last uid of the run
-//   removed        account, unix time, mailbox, uid     MessageRecord, mailbox name, remover
-//   blob_names     SHA-256                              blob
-//   blob_refs      blob                                 references, size, codec, checksum
-//   blobs          blob, chunk                          octets, 4080 in all chunks but the last
-//   summaries      blob, chunk                          octets of the summary, likewise
-//   reapable       blob                                 commit that took its last reference
+//   table          key (big-endian)              value
+//   meta           "format" | "store" | "counters"  see records.cc
+//   account_names  name                          account
+//   accounts       account                       name, counters
+//   mailboxes      account, mailbox              what MailboxInfo says, but keywords and subscription
+//   mailbox_names  account, name                 mailbox
+//   subscriptions  account, name                 (nothing)
+//   keywords       account, mailbox, bit         keyword
+//   messages       account, mailbox, uid         MessageRecord
+//   expunged       account, mailbox, modseq, first uid   last uid of the run
+//   removed        account, unix time, mailbox, uid      MessageRecord, mailbox name, who removed it
+//   blob_names     SHA-256                       blob
+//   blob_refs      blob                          references, size, codec, checksum...
+//   blobs          blob, chunk                   octets, 4080 in every chunk but the last
+//   summaries      blob, chunk                   octets of the summary, likewise
+//   reapable       blob                          commit in which its last reference went
 //
 // account, mailbox, uid, bit and chunk are u32; modseq, time and blob u64; all big-endian.
 #pragma once
