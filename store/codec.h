@@ -8,7 +8,7 @@
 //   octets 1..4  CRC-32C of the key, the version octet and the body
 //   octets 5..   body
 //
-// LMDB has no checksum of its own: the seal finds a flipped bit, and a record that stands under a
+// The engine has no checksums of its own: the seal finds a flipped bit, and a record that stands under a
 // wrong key. Pure; any thread.
 #pragma once
 

@@ -65,7 +65,7 @@ Result<Folder> Folder::open_for_writing(const std::string& given_path) {
   const std::string path = without_slashes(given_path);
   Folder folder(path);
   if (auto made = make_private(path); !made) return tl::unexpected(made.error());
-  // A file of its own: closing any descriptor of LMDB's lock.mdb would drop LMDB's locks.
+  // A file of its own: closing any descriptor of the engine's lock file would drop its locks.
   const std::string lock_path = path + "/writer.lock";
   folder.lock_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (folder.lock_ < 0) return tl::unexpected(system_error(lock_path, errno));
