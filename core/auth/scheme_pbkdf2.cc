@@ -118,7 +118,7 @@ Result<std::string> hash_pbkdf2(std::string_view password) {
                           std::string(reinterpret_cast<const char*>(random.data()), random.size()),
                           {}};
   const auto key = derive(parameters, password);
-  if (!key) return key;
+  if (!key) return tl::unexpected(key.error());
   return "$pbkdf2-sha512$" + std::to_string(kNewRounds) + '$' + encode_ab64(parameters.salt) + '$' +
          encode_ab64(*key);
 }
