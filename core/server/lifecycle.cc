@@ -75,7 +75,6 @@ Result<void> Server::apply(Settings settings) {
   listeners_.merge(*bound);
   const config::AccountsConfigPtr before = settings_.accounts;
   settings_ = std::move(settings);
-  stamps_ = stamp_files(*settings_.config);
   directory_->replace(settings_.accounts);
   store_->set_retention(std::chrono::days(settings_.config->limits.retention_days));
   if (const std::size_t ended = auth::end_outdated(sessions_, *before, *settings_.accounts);
