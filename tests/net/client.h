@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +21,9 @@ namespace twinpost::net::testing {
 
 class Client {
  public:
+  // Connections made by all of them: a client may be gone before the server has accepted it.
+  static inline std::atomic<int> made{0};
+
   explicit Client(std::uint16_t port, int receive_buffer = 0) {
     fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_buffer > 0) {
@@ -110,6 +114,7 @@ class Client {
  private:
   void finish(int result) {
     connected_ = result == 0;
+    if (connected_) ++made;
     const timeval patience{10, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);

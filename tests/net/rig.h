@@ -42,10 +42,13 @@ class Rig {
       loop.stop();
     });
     client_runs_ = true;
-    std::thread thread([this, &client, port] {
+    accepted_ = 0;
+    const int made_before = Client::made;
+    std::thread thread([this, &client, port, made_before] {
       client(port);
-      loop.post([this] {
+      loop.post([this, made_before] {
         client_runs_ = false;
+        expected_ = Client::made - made_before;
         stop_when_done();
       });
     });
@@ -63,6 +66,7 @@ class Rig {
 
  private:
   void accept(ConnectionPtr connection) {
+    ++accepted_;
     ++sessions_;
     spawn(own(std::move(connection), serve_), [this](std::exception_ptr exception) {
       if (exception) FAIL_CHECK("a session threw");
@@ -74,11 +78,13 @@ class Rig {
     co_await serve(*connection);
   }
   void stop_when_done() {
-    if (!client_runs_ && sessions_ == 0) loop.stop();
+    if (!client_runs_ && accepted_ >= expected_ && sessions_ == 0) loop.stop();
   }
 
   Serve serve_;
   int sessions_ = 0;
+  int accepted_ = 0;
+  int expected_ = 0;  // connections that the client has made, once it is done
   bool client_runs_ = false;
 };
 
