@@ -1,6 +1,7 @@
 #include "imap/mailbox_name.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/ascii.h"
 #include "core/mail/unicode.h"
@@ -67,6 +68,87 @@ bool is_in_inbox(std::string_view name) {
          (name.size() == kInbox.size() || name[kInbox.size()] == kDelimiter);
 }
 
+// Places in a pattern, one bit each: before its first octet, ..., after its last.
+using Places = std::vector<std::uint64_t>;
+
+void add(Places& places, std::size_t place) {
+  places[place / 64] |= std::uint64_t{1} << (place % 64);
+}
+
+bool contains(const Places& places, std::size_t place) {
+  return ((places[place / 64] >> (place % 64)) & 1U) != 0;
+}
+
+// What stands at each place of a pattern whose wildcards are never neighbours.
+class PatternMasks {
+ public:
+  explicit PatternMasks(std::string_view pattern)
+      : words_(pattern.size() / 64 + 1), any_(words_, 0), level_(words_, 0) {
+    for (std::size_t place = 0; place < pattern.size(); ++place) {
+      const char c = pattern[place];
+      if (c == '*') {
+        add(any_, place);
+      } else if (c == '%') {
+        add(level_, place);
+      } else {
+        add(places_of(c), place);
+      }
+    }
+  }
+
+  [[nodiscard]] std::size_t words() const { return words_; }
+
+  // A wildcard may stand for nothing.
+  void pass_wildcards(Places& now) const {
+    std::uint64_t carry = 0;
+    for (std::size_t word = 0; word < words_; ++word) {
+      const std::uint64_t wild = now[word] & (any_[word] | level_[word]);
+      now[word] |= (wild << 1) | carry;
+      carry = wild >> 63;
+    }
+  }
+
+  // The places after one more octet of the name; false where there are none. `folded`: in the INBOX
+  // of a name.
+  bool advance(Places& now, char c, bool folded) const {
+    const Places* same = find(c);
+    const Places* lower = folded ? find(ascii::to_lower(c)) : nullptr;
+    std::uint64_t carry = 0;
+    std::uint64_t all = 0;
+    for (std::size_t word = 0; word < words_; ++word) {
+      const std::uint64_t literal =
+          (same != nullptr ? (*same)[word] : 0) | (lower != nullptr ? (*lower)[word] : 0);
+      const std::uint64_t stay = any_[word] | (c == kDelimiter ? 0 : level_[word]);
+      const std::uint64_t go = now[word] & literal;
+      now[word] = (now[word] & stay) | (go << 1) | carry;
+      carry = go >> 63;
+      all |= now[word];
+    }
+    return all != 0;
+  }
+
+ private:
+  static std::size_t index_of(char c) { return static_cast<unsigned char>(c); }
+  Places& places_of(char c) {
+    std::uint16_t& slot = slots_[index_of(c)];
+    if (slot == 0) {
+      literals_.emplace_back(words_, 0);
+      slot = static_cast<std::uint16_t>(literals_.size());
+    }
+    return literals_[slot - 1U];
+  }
+  [[nodiscard]] const Places* find(char c) const {
+    const std::uint16_t slot = slots_[index_of(c)];
+    return slot == 0 ? nullptr : &literals_[slot - 1U];
+  }
+
+  std::size_t words_;
+  Places any_;                              // '*'
+  Places level_;                            // '%'
+  std::array<std::uint16_t, 256> slots_{};  // by octet: which of literals_, from 1
+  std::vector<Places> literals_;
+};
+
 }  // namespace
 
 Result<std::string> mailbox_from_wire(std::string_view wire, bool utf8, NameUse use) {
@@ -112,34 +194,20 @@ ListPattern::ListPattern(std::string_view pattern) {
   }
 }
 
-// All places of the pattern that can be reached are followed at once, so nothing is ever tried twice.
+// All places of the pattern that can be reached are followed at once, 64 to a word, so nothing is ever
+// tried twice.
 bool ListPattern::matches(std::string_view name) const {
   if (fixed_octets_ > name.size()) return false;
+  const PatternMasks masks(pattern_);
   const std::size_t folded = is_in_inbox(name) ? kInbox.size() : 0;
-  const std::size_t size = pattern_.size();
-  std::vector<bool> now(size + 1, false);
-  std::vector<bool> next(size + 1, false);
-  const auto reach = [&](std::vector<bool>& places, std::size_t place) {
-    places[place] = true;
-    if (place < size && is_wildcard(pattern_[place]))
-      places[place + 1] = true;  // it may stand for nothing
-  };
-  reach(now, 0);
+  Places now(masks.words(), 0);
+  now[0] = 1;
+  masks.pass_wildcards(now);
   for (std::size_t i = 0; i < name.size(); ++i) {
-    std::fill(next.begin(), next.end(), false);
-    for (std::size_t place = 0; place < size; ++place) {
-      if (!now[place]) continue;
-      const char wanted = pattern_[place];
-      if (wanted == '*' || (wanted == '%' && name[i] != kDelimiter)) {
-        reach(next, place);
-      } else if (!is_wildcard(wanted) &&
-                 (wanted == name[i] || (i < folded && ascii::to_upper(wanted) == name[i]))) {
-        reach(next, place + 1);
-      }
-    }
-    now.swap(next);
+    if (!masks.advance(now, name[i], i < folded)) return false;
+    masks.pass_wildcards(now);
   }
-  return now[size];
+  return contains(now, pattern_.size());
 }
 
 }  // namespace twinpost::imap

@@ -44,6 +44,14 @@ bool flag(Cursor& cursor, FlagList& out) {
   return cursor.flag_name(name) && add_flag(cursor, name, out);
 }
 
+// \Recent is the server's to give. Clients that append what they fetched elsewhere send it along: it
+// is left out.
+bool append_flag(Cursor& cursor, FlagList& out) {
+  std::string_view name;
+  return cursor.flag_name(name) &&
+         (ascii::equals_ignore_case(name, "\\Recent") || add_flag(cursor, name, out));
+}
+
 // STORE takes its flags with or without parentheses.
 bool store_flags(Cursor& cursor, FlagList& out) {
   if (cursor.peek() == '(') return parse_flag_list(cursor, out);
@@ -121,7 +129,8 @@ bool parse_store(Cursor& cursor, Store& out) {
 
 bool parse_append_message(Cursor& cursor, AppendMessage& out) {
   if (cursor.peek() == '(') {
-    if (!parse_flag_list(cursor, out.flags) || !cursor.space("the flags")) return false;
+    const auto one = [&] { return append_flag(cursor, out.flags); };
+    if (!cursor.list("flags", true, one) || !cursor.space("the flags")) return false;
   }
   if (cursor.peek() == '"') {
     if (!date_time(cursor, out.internal_date) || !cursor.space("the date-time")) return false;

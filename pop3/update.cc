@@ -50,10 +50,10 @@ Result<store::MailboxKey> find_or_make(store::WriteTxn& txn, store::MailboxKey i
 // Returns how many were moved.
 Result<std::uint64_t> move_to(store::WriteTxn& txn, store::MailboxKey inbox,
                               const std::vector<store::Uid>& uids, store::SpecialUse use,
-                              std::string_view name) {
+                              std::string_view name, const store::Remover& remover) {
   const auto target = find_or_make(txn, inbox, use, name);
   if (!target) return tl::unexpected(target.error());
-  const auto moved = txn.move(inbox, uids, *target);
+  const auto moved = txn.move(inbox, uids, *target, remover);
   if (!moved) return tl::unexpected(moved.error());
   return moved->messages.size();
 }
@@ -76,13 +76,15 @@ Result<void> apply(store::WriteTxn& txn, const UpdateRequest& request, Pop3Actio
       return {};
     }
     case Pop3Action::kArchive: {
-      const auto moved = move_to(txn, request.inbox, uids, store::SpecialUse::kArchive, "Archive");
+      const auto moved = move_to(txn, request.inbox, uids, store::SpecialUse::kArchive, "Archive",
+                                 request.remover);
       if (!moved) return tl::unexpected(moved.error());
       result.to_archive += *moved;
       return {};
     }
     case Pop3Action::kTrash: {
-      const auto moved = move_to(txn, request.inbox, uids, store::SpecialUse::kTrash, "Trash");
+      const auto moved =
+          move_to(txn, request.inbox, uids, store::SpecialUse::kTrash, "Trash", request.remover);
       if (!moved) return tl::unexpected(moved.error());
       result.to_trash += *moved;
       return {};

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
+#include "store/change_log.h"
 #include "store/disk_reserve.h"
 #include "store/engine/engine.h"
 #include "store/records.h"
@@ -38,6 +39,13 @@ class Batch {
   void announce(const MailboxChanged& change) { changes_[change.mailbox] = change; }
   [[nodiscard]] const std::map<MailboxKey, MailboxChanged>& changes() const { return changes_; }
 
+  // A mailbox takes its next modseq, and was committed with `before`, or has done so already in
+  // this batch.
+  void begin_touching(MailboxKey key, ModSeq before) { touched_.try_emplace(key, before); }
+  // A message of it was put, with a modseq that it took in this batch.
+  void touched(MailboxKey key, ModSeq modseq, Uid uid) { touched_.at(key).add(modseq, uid); }
+  [[nodiscard]] const std::map<MailboxKey, TouchedMessages>& touched() const { return touched_; }
+
   // Octets of message bodies put so far: what bounds a batch.
   void count_octets(std::uint64_t octets) { octets_ += octets; }
   [[nodiscard]] std::uint64_t octets() const { return octets_; }
@@ -60,6 +68,7 @@ class Batch {
   UnixTime now_;
   std::optional<Counters> counters_;
   std::map<MailboxKey, MailboxChanged> changes_;
+  std::map<MailboxKey, TouchedMessages> touched_;
   std::uint64_t octets_ = 0;
   bool removed_ = false;
   std::optional<Error> spoiled_;

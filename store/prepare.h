@@ -49,8 +49,8 @@ class Spool {
 
 // What the writer needs to store a body, computed before it gets there.
 struct PreparedMessage {
-  Spool spool;              // owns the octets
-  std::string_view octets;  // canonical body
+  std::shared_ptr<const Spool> spool;  // owns the octets, perhaps beside those of other messages
+  std::string_view octets;             // canonical body
   Sha256Digest sha256{};
   std::uint32_t crc32c = 0;
   std::string summary;              // encoded (store/summary.h)
@@ -59,5 +59,9 @@ struct PreparedMessage {
 
 // Hashes, parses and summarises. On a worker.
 [[nodiscard]] Result<PreparedMessagePtr> prepare_message(Spool spool);
+// The same for one of several messages that came into one finished spool: `octets` are a part of its
+// view and end in CRLF.
+[[nodiscard]] PreparedMessagePtr prepare_message(std::shared_ptr<const Spool> spool,
+                                                 std::string_view octets);
 
 }  // namespace twinpost::store

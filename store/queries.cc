@@ -17,6 +17,15 @@ tl::unexpected<Error> no_account(AccountId id) {
 constexpr std::size_t kMailboxKeyOctets = 8;
 constexpr std::size_t kMessageKeyOctets = 12;
 constexpr std::size_t kExpungedKeyOctets = 20;
+constexpr std::size_t kRemovedKeyOctets = 20;
+
+// How many moments with removals removed_message() looks into.
+constexpr unsigned kMostMoments = 100'000;
+
+// A message that is looked up costs as much as so many that are scanned; a few are always looked
+// up.
+constexpr std::size_t kScannedWhileOneIsLookedUp = 16;
+constexpr std::size_t kFewTouched = 256;
 
 }  // namespace
 
@@ -97,11 +106,17 @@ Result<std::vector<std::string>> Queries::keywords(MailboxKey key) const {
 }
 
 Result<MailboxInfo> Queries::mailbox(MailboxKey key) const {
-  auto row = mailbox_row(key);
-  if (!row) return failed(row);
+  auto info = mailbox_without_keywords(key);
+  if (!info) return info;
   auto names = keywords(key);
   if (!names) return failed(names);
-  row->info.keywords = std::move(*names);
+  info->keywords = std::move(*names);
+  return info;
+}
+
+Result<MailboxInfo> Queries::mailbox_without_keywords(MailboxKey key) const {
+  auto row = mailbox_row(key);
+  if (!row) return failed(row);
   auto subscribed = txn_.get(tables_.subscriptions, name_key(key.account, row->info.name).view());
   if (!subscribed) return failed(subscribed);
   row->info.subscribed = subscribed->has_value();
@@ -141,7 +156,7 @@ Result<std::vector<MailboxInfo>> Queries::mailboxes(AccountId account) const {
   std::vector<MailboxInfo> all;
   all.reserve(found->size());
   for (const NamedMailbox& named : *found) {
-    auto info = mailbox({account, named.id});
+    auto info = mailbox_without_keywords({account, named.id});
     if (!info) return failed(info);
     all.push_back(std::move(*info));
   }
@@ -193,6 +208,33 @@ Result<void> Queries::for_each_message(
               });
 }
 
+// The table is in order of time. Each second in which something was removed costs one seek, however
+// much that was.
+Result<std::optional<MessageRecord>> Queries::removed_message(MailboxKey key, Uid uid,
+                                                              UnixTime since) const {
+  auto cursor = txn_.cursor(tables_.removed);
+  if (!cursor) return failed(cursor);
+  engine::Cursor& at = **cursor;
+  const Key account = account_key(key.account);
+  UnixTime time = std::max(since, UnixTime{});
+  for (unsigned moments = 0; moments < kMostMoments; ++moments) {
+    const Key wanted = removed_key(key, time, uid);
+    auto found = at.seek(wanted.view());
+    if (!found) return failed(found);
+    if (!*found || !at.key().starts_with(account.view())) return std::nullopt;
+    if (at.key() == wanted.view()) {
+      auto row = decode_removed(at.key(), at.value());
+      if (!row) return failed(row);
+      return std::move(row->message);
+    }
+    if (at.key().size() != kRemovedKeyOctets) return malformed("removed");
+    const UnixTime next(std::chrono::seconds(
+        static_cast<std::int64_t>(Reader(at.key().substr(account.view().size())).key_u64())));
+    time = next > time ? next : time + std::chrono::seconds(1);
+  }
+  return std::nullopt;
+}
+
 Result<std::vector<Uid>> Queries::uids(MailboxKey key) const {
   auto row = mailbox_row(key);
   if (!row) return failed(row);
@@ -230,8 +272,38 @@ Result<std::vector<Uid>> Queries::vanished_since(MailboxKey key, ModSeq since) c
   return vanished;
 }
 
-// Flag changes and arrivals have no index: their modseq is in the messages, which are scanned
-// (under a tenth of a millisecond for a thousand). Only where something did happen.
+// Flag changes and arrivals have no index: their modseq is in the messages. Where the log of what
+// changed lately does not reach so far back, all of them are scanned (under a tenth of a
+// millisecond for a thousand).
+Result<std::vector<MessageRecord>> Queries::changed_since(MailboxKey key, ModSeq since,
+                                                          std::uint32_t messages) const {
+  std::vector<MessageRecord> changed;
+  const auto touched = log_ != nullptr ? log_->touched_since(key, since) : std::nullopt;
+  const bool few = touched && (touched->size() <= kFewTouched ||
+                               touched->size() <= messages / kScannedWhileOneIsLookedUp);
+  if (few) {
+    for (const Uid uid : *touched) {
+      auto found = find_message(key, uid);
+      if (!found) return failed(found);
+      if (*found && (*found)->modseq > since) changed.push_back(std::move(**found));
+    }
+    return changed;
+  }
+  if (log_ != nullptr) log_->count_scan();
+  MessageRecord record;
+  const Key prefix = mailbox_key(key);
+  auto scanned = scan(tables_.messages, prefix.view(), prefix.view(),
+                      [&](auto found_key, auto value) -> Result<bool> {
+                        if (auto decoded = decode_message(found_key, value, record); !decoded) {
+                          return failed(decoded);
+                        }
+                        if (record.modseq > since) changed.push_back(record);
+                        return true;
+                      });
+  if (!scanned) return failed(scanned);
+  return changed;
+}
+
 Result<Changes> Queries::changes_since(MailboxKey key, ModSeq since) const {
   auto row = mailbox_row(key);
   if (!row) return failed(row);
@@ -246,17 +318,9 @@ Result<Changes> Queries::changes_since(MailboxKey key, ModSeq since) const {
   auto vanished = vanished_since(key, since);
   if (!vanished) return failed(vanished);
   changes.vanished = std::move(*vanished);
-  MessageRecord record;
-  const Key prefix = mailbox_key(key);
-  auto scanned = scan(tables_.messages, prefix.view(), prefix.view(),
-                      [&](auto found_key, auto value) -> Result<bool> {
-                        if (auto decoded = decode_message(found_key, value, record); !decoded) {
-                          return failed(decoded);
-                        }
-                        if (record.modseq > since) changes.changed.push_back(record);
-                        return true;
-                      });
-  if (!scanned) return failed(scanned);
+  auto changed = changed_since(key, since, row->info.messages);
+  if (!changed) return failed(changed);
+  changes.changed = std::move(*changed);
   return changes;
 }
 

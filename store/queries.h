@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/change_log.h"
 #include "store/engine/engine.h"
 #include "store/read_view.h"
 #include "store/records.h"
@@ -19,7 +20,10 @@ namespace twinpost::store {
 
 class Queries {
  public:
-  Queries(const engine::ReadTxn& txn, const Tables& tables) : txn_(txn), tables_(tables) {}
+  // `log` must have all that the transaction sees, so it has none where that sees changes of its
+  // own.
+  Queries(const engine::ReadTxn& txn, const Tables& tables, ChangeLog* log = nullptr)
+      : txn_(txn), tables_(tables), log_(log) {}
 
   // Rows. kNotFound where they are not there.
   [[nodiscard]] Result<std::optional<AccountId>> account_id(std::string_view name) const;
@@ -30,6 +34,7 @@ class Queries {
   [[nodiscard]] Result<BlobRow> blob_row(BlobId blob) const;
   [[nodiscard]] Result<std::optional<MessageRecord>> find_message(MailboxKey key, Uid uid) const;
   [[nodiscard]] Result<std::vector<std::string>> keywords(MailboxKey key) const;  // names, by bit
+  [[nodiscard]] Result<MailboxInfo> mailbox_without_keywords(MailboxKey key) const;
   // Every (name, mailbox) of an account whose name begins with `prefix`, in order.
   struct NamedMailbox {
     std::string name;
@@ -54,6 +59,8 @@ class Queries {
   [[nodiscard]] Result<MessageRecord> message(MailboxKey key, Uid uid) const;
   [[nodiscard]] Result<void> for_each_message(
       MailboxKey key, UidRange range, const std::function<bool(const MessageRecord&)>& visit) const;
+  [[nodiscard]] Result<std::optional<MessageRecord>> removed_message(MailboxKey key, Uid uid,
+                                                                     UnixTime since) const;
   [[nodiscard]] Result<std::vector<Uid>> uids(MailboxKey key) const;
   [[nodiscard]] Result<Changes> changes_since(MailboxKey key, ModSeq since) const;
   [[nodiscard]] Result<BlobInfo> blob_info(BlobId blob) const;
@@ -68,9 +75,12 @@ class Queries {
   [[nodiscard]] Result<void> read_body(BlobId blob, const BlobRow& row, std::uint64_t offset,
                                        std::uint64_t length, std::string& out) const;
   [[nodiscard]] Result<std::vector<Uid>> vanished_since(MailboxKey key, ModSeq since) const;
+  [[nodiscard]] Result<std::vector<MessageRecord>> changed_since(MailboxKey key, ModSeq since,
+                                                                 std::uint32_t messages) const;
 
   const engine::ReadTxn& txn_;
   const Tables& tables_;
+  ChangeLog* log_;
 };
 
 // ReadView's methods over Queries, for a read transaction (Base is ReadView) and a write
@@ -78,7 +88,8 @@ class Queries {
 template <class Base>
 class ViewOver : public Base {
  public:
-  ViewOver(const engine::ReadTxn& txn, const Tables& tables) : queries_(txn, tables) {}
+  ViewOver(const engine::ReadTxn& txn, const Tables& tables, ChangeLog* log)
+      : queries_(txn, tables, log) {}
 
   Result<AccountInfo> account(std::string_view name) const override {
     return queries_.account(name);
@@ -106,6 +117,10 @@ class ViewOver : public Base {
       MailboxKey key, UidRange range,
       const std::function<bool(const MessageRecord&)>& visit) const override {
     return queries_.for_each_message(key, range, visit);
+  }
+  Result<std::optional<MessageRecord>> removed_message(MailboxKey key, Uid uid,
+                                                       UnixTime since) const override {
+    return queries_.removed_message(key, uid, since);
   }
   Result<std::vector<Uid>> uids(MailboxKey key) const override { return queries_.uids(key); }
   Result<Changes> changes_since(MailboxKey key, ModSeq since) const override {

@@ -38,7 +38,7 @@ class ReadView {
   // By exact name; "INBOX" in any case is the inbox.
   [[nodiscard]] virtual Result<MailboxInfo> find_mailbox(AccountId account,
                                                          std::string_view name) const = 0;
-  // By name, INBOX first.
+  // By name, INBOX first; without their keywords, which together can be large.
   [[nodiscard]] virtual Result<std::vector<MailboxInfo>> mailboxes(AccountId account) const = 0;
   // Subscribed names, which need not exist (RFC 9051 6.3.7), in order.
   [[nodiscard]] virtual Result<std::vector<std::string>> subscriptions(AccountId account) const = 0;
@@ -48,6 +48,12 @@ class ReadView {
   virtual Result<void> for_each_message(
       MailboxKey key, UidRange range,
       const std::function<bool(const MessageRecord&)>& visit) const = 0;
+  // A message that left this mailbox (expunged, moved) at `since` or later, as it was then: its
+  // keywords are this mailbox's, its bytes can be read. nullopt where there is none, its retention
+  // is over, or too much was removed since then to look through. For a session whose client has not
+  // been told yet that it is gone (RFC 9051 7.5.1); `since` may be much earlier.
+  [[nodiscard]] virtual Result<std::optional<MessageRecord>> removed_message(
+      MailboxKey key, Uid uid, UnixTime since) const = 0;
   // The UIDs only (fast: what a SELECT makes its sequence numbers of).
   [[nodiscard]] virtual Result<std::vector<Uid>> uids(MailboxKey key) const = 0;
 

@@ -5,7 +5,8 @@
 //   counters  u32 next account, u32 last UIDVALIDITY, u64 next blob, u64 next serial
 //   number    u64: in account_names, mailbox_names, blob_names, expunged, reapable
 //   text      octets: in keywords, subscriptions
-//   account   u32 next mailbox, u32 mailboxes, u64 messages, u64 bytes, sized name
+//   account   u32 next mailbox, u32 mailboxes, u64 messages, u64 bytes, sized name,
+//             u8 1: provisioned (not there: 0)
 //   mailbox   u8 special use, u32 UIDVALIDITY, u32 UIDNEXT, u32 first recent,
 //             u64 HIGHESTMODSEQ, u64 tombstone floor, u32 tombstones, u32 messages, u32 unseen,
 //             u32 deleted, u64 bytes, sized MAILBOXID, sized name
@@ -23,7 +24,7 @@
 //                    43 i64 save date
 //
 //   removed   u32 UID, sized message (as above), sized mailbox name, sized account,
-//             sized protocol, sized address
+//             sized protocol, sized address, u8 how (Removal; not there: expunged)
 #include "store/records.h"
 
 #include <algorithm>
@@ -164,7 +165,8 @@ std::string encode_account(std::string_view key, const AccountRow& row) {
       .u32(row.mailboxes)
       .u64(row.info.messages)
       .u64(row.info.bytes)
-      .sized(row.info.name);
+      .sized(row.info.name)
+      .u8(row.info.provisioned ? 1 : 0);
   return out.seal(key);
 }
 
@@ -179,6 +181,7 @@ Result<AccountRow> decode_account(std::string_view key, std::string_view value) 
   row.info.messages = in.u64();
   row.info.bytes = in.u64();
   row.info.name = in.sized();
+  if (in.left() > 0) row.info.provisioned = in.u8() != 0;
   if (!in.at_end()) return malformed("account");
   return row;
 }
@@ -256,7 +259,8 @@ std::string encode_removed(std::string_view key, const RemovedRow& row) {
       .sized(row.mailbox_name)
       .sized(cut(row.remover.account, 512))
       .sized(cut(row.remover.protocol, 32))
-      .sized(cut(row.remover.address, 128));
+      .sized(cut(row.remover.address, 128))
+      .u8(static_cast<std::uint8_t>(row.how));
   return out.seal(key);
 }
 
@@ -272,7 +276,9 @@ Result<RemovedRow> decode_removed(std::string_view key, std::string_view value) 
   row.remover.account = in.sized();
   row.remover.protocol = in.sized();
   row.remover.address = in.sized();
-  if (!in.at_end()) return malformed("removed");
+  const std::uint8_t how = in.left() > 0 ? in.u8() : 0;
+  if (!in.at_end() || how > static_cast<std::uint8_t>(Removal::kMoved)) return malformed("removed");
+  row.how = static_cast<Removal>(how);
   return row;
 }
 

@@ -62,7 +62,8 @@ struct BlobRow {
 struct RemovedRow {
   MessageRecord message;
   std::string mailbox_name;  // as it was called then
-  Remover remover;           // fields cut at 512, 32 and 128 octets
+  Removal how = Removal::kExpunged;
+  Remover remover;  // fields cut at 512, 32 and 128 octets
 };
 
 [[nodiscard]] std::string encode_store(std::string_view key, const StoreRow& row);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "store/batch.h"
+#include "store/change_log.h"
 #include "store/disk_reserve.h"
 #include "store/engine/engine.h"
 #include "store/folder.h"
@@ -138,6 +139,7 @@ class EngineStore final : public Store {
   std::unique_ptr<engine::Environment> environment_;
   Tables tables_;
   StoreRow row_;
+  ChangeLog change_log_;
   DiskReserve reserve_;
   std::shared_ptr<Listeners> listeners_;
   std::shared_ptr<PinTable> pins_;
@@ -165,8 +167,8 @@ Result<void> EngineStore::start() {
   if (!writable) return {};
   auto stats = environment_->stats();
   if (!stats) return failed(stats);
-  writer_ = std::make_unique<Writer>(*environment_, tables_, reserve_, *pins_, executor_,
-                                     listeners_, options_.retention, stats->last_commit);
+  writer_ = std::make_unique<Writer>(*environment_, tables_, reserve_, *pins_, change_log_,
+                                     executor_, listeners_, options_.retention, stats->last_commit);
   return {};
 }
 
@@ -174,7 +176,8 @@ Result<void> EngineStore::run_read(const ReadFunction& function) {
   auto txn = environment_->begin_read();
   if (!txn) return failed(txn);
   try {
-    const ViewOver<ReadView> view(**txn, tables_);
+    // Without a writer of its own this process does not know what changes.
+    const ViewOver<ReadView> view(**txn, tables_, writer_ ? &change_log_ : nullptr);
     return function(view);
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInternal, std::string("exception in a read: ") + e.what());

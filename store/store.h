@@ -51,6 +51,8 @@ struct StoreFigures {
   std::uint64_t write_failures = 0;
   std::uint64_t batch_retries = 0;  // batches that were rolled back and run one by one
   std::uint64_t queued = 0;         // waiting now
+  // Calls of changes_since() that had to look at every message of their mailbox.
+  std::uint64_t change_scans = 0;
 };
 
 class Store {

@@ -3,14 +3,14 @@
 //   table          key (big-endian)              value
 //   meta           "format" | "store" | "counters"  see records.cc
 //   account_names  name                          account
-//   accounts       account                       name, counters
+//   accounts       account                       name, counters, whether it is provisioned
 //   mailboxes      account, mailbox              what MailboxInfo says, but keywords and subscription
 //   mailbox_names  account, name                 mailbox
 //   subscriptions  account, name                 (nothing)
 //   keywords       account, mailbox, bit         keyword
 //   messages       account, mailbox, uid         MessageRecord
 //   expunged       account, mailbox, modseq, first uid   last uid of the run
-//   removed        account, unix time, mailbox, uid      MessageRecord, mailbox name, who removed it
+//   removed        account, unix time, mailbox, uid      MessageRecord, mailbox name, how, by whom
 //   blob_names     SHA-256                       blob
 //   blob_refs      blob                          references, size, codec, checksum...
 //   blobs          blob, chunk                   octets, 4080 in every chunk but the last

@@ -77,6 +77,7 @@ Result<void> Transaction::put(const AccountRow& account) {
 
 Result<void> Transaction::put(MailboxKey mailbox, const MessageRecord& record) {
   const Key key = message_key(mailbox, record.uid);
+  batch_.touched(mailbox, record.modseq, record.uid);
   return batch_.txn().put(batch_.tables().messages, key.view(), encode_message(key.view(), record));
 }
 
@@ -84,6 +85,7 @@ ModSeq Transaction::touch(Open& mailbox) {
   ModSeq& highest = mailbox.row.info.highest_modseq;
   const auto [entry, first_time] = touched_.try_emplace(mailbox.key, highest);
   if (first_time) {
+    batch_.begin_touching(mailbox.key, highest);
     highest = highest.next();
     entry->second = highest;
   }
@@ -119,6 +121,13 @@ Result<AccountInfo> Transaction::do_ensure_account(std::string_view name) {
   auto inbox = insert_mailbox(row, kInbox, SpecialUse::kNone);
   if (!inbox) return failed(inbox);
   return std::move(row.info);
+}
+
+Result<void> Transaction::do_set_provisioned(AccountId id) {
+  auto row = queries_.account_row(id);
+  if (!row) return failed(row);
+  row->info.provisioned = true;
+  return put(*row);
 }
 
 }  // namespace twinpost::store

@@ -30,15 +30,18 @@ namespace twinpost::store {
 // messages.)
 inline constexpr std::uint32_t kMostTombstones = 100'000;
 inline constexpr std::uint32_t kTombstonesLeft = 90'000;
-inline constexpr std::uint32_t kMostMailboxes = 100'000;  // of one account
+inline constexpr std::uint32_t kMostMailboxes = 10'000;  // of one account
 
 class Transaction final : public ViewOver<WriteTxn> {
  public:
   explicit Transaction(Batch& batch)
-      : ViewOver(batch.txn(), batch.tables()), batch_(batch), blobs_(batch) {}
+      : ViewOver(batch.txn(), batch.tables(), nullptr), batch_(batch), blobs_(batch) {}
 
   Result<AccountInfo> ensure_account(std::string_view name) override {
     return whole([&] { return do_ensure_account(name); });
+  }
+  Result<void> set_provisioned(AccountId account) override {
+    return whole([&] { return do_set_provisioned(account); });
   }
 
   Result<MailboxInfo> create_mailbox(AccountId account, std::string_view name,
@@ -80,8 +83,9 @@ class Transaction final : public ViewOver<WriteTxn> {
                       const Limits& limits) override {
     return whole([&] { return do_copy(from, uids, to, limits); });
   }
-  Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to) override {
-    return whole([&] { return do_move(from, uids, to); });
+  Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                      const Remover& remover) override {
+    return whole([&] { return do_move(from, uids, to, remover); });
   }
 
  private:
@@ -94,6 +98,7 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<Open> open(MailboxKey key) const;
   [[nodiscard]] Result<void> put(const Open& mailbox);
   [[nodiscard]] Result<void> put(const AccountRow& account);
+  // With the modseq that touch() gave for this function.
   [[nodiscard]] Result<void> put(MailboxKey key, const MessageRecord& record);
   // The mailbox's modseq for this function: the next one the first time, the same from then on.
   ModSeq touch(Open& mailbox);
@@ -112,6 +117,7 @@ class Transaction final : public ViewOver<WriteTxn> {
   }
 
   [[nodiscard]] Result<AccountInfo> do_ensure_account(std::string_view name);
+  [[nodiscard]] Result<void> do_set_provisioned(AccountId id);
 
   // transaction_mailboxes.cc
   [[nodiscard]] Result<MailboxInfo> do_create_mailbox(AccountId account, std::string_view name,
@@ -144,14 +150,19 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<KeywordBits> keyword_bits(Open& mailbox, std::span<const std::string> names);
   [[nodiscard]] Result<bool> apply(Open& mailbox, const FlagChange& change, MessageRecord& record);
   [[nodiscard]] Result<void> remove(Open& mailbox, AccountRow& account, const MessageRecord& record,
-                                    const Remover& remover);
+                                    Removal how, const Remover& remover);
+  [[nodiscard]] Result<void> put_removed(const Open& mailbox, const MessageRecord& record,
+                                         Removal how, const Remover& remover);
   [[nodiscard]] Result<void> put_tombstones(Open& mailbox, std::span<const Uid> ascending);
   [[nodiscard]] Result<void> prune_tombstones(Open& mailbox);
 
   // transaction_copies.cc
   [[nodiscard]] Result<Copied> do_copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
                                        const Limits& limits);
-  [[nodiscard]] Result<Copied> do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to);
+  [[nodiscard]] Result<Copied> do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                                       const Remover& remover);
+  [[nodiscard]] Result<void> keep_moved(const Open& source, const MessageRecord& record,
+                                        const Remover& remover);
   // Which of the UIDs are there now, before anything is placed: in a copy within one mailbox a UID that was asked for may
   // come to exist by it. kLimit where the target has not so many UIDs left.
   struct Selection {

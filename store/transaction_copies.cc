@@ -94,7 +94,20 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
   return result;
 }
 
-Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to) {
+// A session whose client does not know yet that the message left may still read it where it was, so
+// this record refers to the blob too. What is damaged can be filed away nevertheless.
+Result<void> Transaction::keep_moved(const Open& source, const MessageRecord& record,
+                                     const Remover& remover) {
+  auto counted = blobs_.add_reference(record.blob);
+  if (counted) return put_removed(source, record, Removal::kMoved, remover);
+  const ErrorCode code = counted.error().code;
+  const bool unreadable = code == ErrorCode::kCorrupt || code == ErrorCode::kNotFound ||
+                          code == ErrorCode::kUnsupported || code == ErrorCode::kLimit;
+  return unreadable ? Result<void>{} : counted;
+}
+
+Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
+                                    const Remover& remover) {
   if (from.account != to.account) {
     return fail(ErrorCode::kInvalid, "a move stays in its account");
   }
@@ -115,6 +128,7 @@ Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, 
     auto erased = batch_.txn().erase(batch_.tables().messages, message_key(from, uid).view());
     if (!erased) return failed(erased);
     count_out(source->row.info, *found);
+    if (auto kept = keep_moved(*source, *found, remover); !kept) return failed(kept);
     auto keywords = translate_keywords(*source, target, found->keywords);
     if (!keywords) return failed(keywords);
     found->keywords = *keywords;

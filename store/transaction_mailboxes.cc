@@ -49,7 +49,7 @@ Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string
                                                 SpecialUse special_use) {
   if (account.mailboxes >= kMostMailboxes ||
       account.next_mailbox.value() == std::numeric_limits<std::uint32_t>::max()) {
-    return fail(ErrorCode::kLimit, "the account has as many mailboxes as it can have");
+    return fail(ErrorCode::kLimit, "the account has as many mailboxes as it may have");
   }
   auto counters = batch_.counters();
   if (!counters) return failed(counters);
@@ -116,7 +116,8 @@ Result<void> Transaction::remove_all_messages(Open& mailbox, const Remover& remo
         });
     if (!scanned) return scanned;
     for (const MessageRecord& record : piece) {
-      if (auto removed = remove(mailbox, *account, record, remover); !removed) return removed;
+      auto removed = remove(mailbox, *account, record, Removal::kMailboxDeleted, remover);
+      if (!removed) return removed;
     }
     if (piece.size() < kPiece) return put(*account);
   }
@@ -172,7 +173,9 @@ Result<void> Transaction::rename_inbox(AccountRow account, std::string_view to) 
   const MailboxKey from{account.info.id, **inbox};
   auto all = uids(from);
   if (!all) return failed(all);
-  auto moved = do_move(from, *all, {account.info.id, target->id});
+  Remover remover;
+  remover.protocol = "rename";
+  auto moved = do_move(from, *all, {account.info.id, target->id}, remover);
   if (!moved) return failed(moved);
   return {};
 }

@@ -169,18 +169,24 @@ Result<void> Transaction::do_hide_from_pop3(MailboxKey key, std::span<const Uid>
 // Takes the record out of the mailbox and into `removed`, where it keeps its blob. The caller puts
 // the rows and the tombstone.
 Result<void> Transaction::remove(Open& mailbox, AccountRow& account, const MessageRecord& record,
-                                 const Remover& remover) {
+                                 Removal how, const Remover& remover) {
   auto erased =
       batch_.txn().erase(batch_.tables().messages, message_key(mailbox.key, record.uid).view());
   if (!erased) return failed(erased);
   count_out(mailbox.row.info, record);
   --account.info.messages;
   account.info.bytes -= record.size;
+  return put_removed(mailbox, record, how, remover);
+}
+
+// The caller sees to the blob's reference.
+Result<void> Transaction::put_removed(const Open& mailbox, const MessageRecord& record, Removal how,
+                                      const Remover& remover) {
   batch_.note_removal();
   const Key key = removed_key(mailbox.key, batch_.now(), record.uid);
   return batch_.txn().put(
       batch_.tables().removed, key.view(),
-      encode_removed(key.view(), RemovedRow{record, mailbox.row.info.name, remover}));
+      encode_removed(key.view(), RemovedRow{record, mailbox.row.info.name, how, remover}));
 }
 
 Result<Expunged> Transaction::do_expunge(MailboxKey key, std::span<const Uid> uids,
@@ -197,8 +203,8 @@ Result<Expunged> Transaction::do_expunge(MailboxKey key, std::span<const Uid> ui
       result.already_gone.push_back(uid);
       continue;
     }
-    if (auto removed = remove(*mailbox, *account, **found, remover); !removed)
-      return failed(removed);
+    auto removed = remove(*mailbox, *account, **found, Removal::kExpunged, remover);
+    if (!removed) return failed(removed);
     result.removed.push_back(uid);
   }
   if (result.removed.empty()) return result;

@@ -88,6 +88,7 @@ struct AccountInfo {
   std::string name;            // as in accounts.json, lower case
   std::uint64_t messages = 0;  // quota use: all mailboxes, not `removed`
   std::uint64_t bytes = 0;     // sum of the messages' sizes as clients see them
+  bool provisioned = false;    // its mailboxes beside INBOX have been made once (set_provisioned)
 };
 
 struct MailboxInfo {
@@ -157,6 +158,13 @@ struct Remover {
   std::string account;   // who was logged in
   std::string protocol;  // "pop3", "imap", "admin"
   std::string address;   // from where
+};
+
+// How a message left its mailbox.
+enum class Removal : std::uint8_t {
+  kExpunged,
+  kMailboxDeleted,
+  kMoved,  // it is in another mailbox, or was once
 };
 
 enum class FlagOperation : std::uint8_t { kReplace, kAdd, kRemove };

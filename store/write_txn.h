@@ -17,6 +17,9 @@ class WriteTxn : public ReadView {
  public:
   // The account of that name, made with an empty INBOX if it is not there yet.
   [[nodiscard]] virtual Result<AccountInfo> ensure_account(std::string_view name) = 0;
+  // Remembers that the account's mailboxes beside INBOX were made: whoever deletes one then does
+  // not get it back.
+  virtual Result<void> set_provisioned(AccountId account) = 0;
 
   // `name` is UTF-8, NFC, checked by the caller for its protocol's rules; missing parents are not made. kExists, kLimit.
   [[nodiscard]] virtual Result<MailboxInfo> create_mailbox(AccountId account, std::string_view name,
@@ -45,9 +48,10 @@ class WriteTxn : public ReadView {
   // Within one account. kOverQuota counts the copies. A keyword for which the target has no bit left is not copied.
   [[nodiscard]] virtual Result<Copied> copy(MailboxKey from, std::span<const Uid> uids,
                                             MailboxKey to, const Limits& limits) = 0;
-  // Keeps serial, EMAILID and UIDL; the source gets tombstones, nothing goes to `removed`.
+  // Keeps serial, EMAILID and UIDL; the source gets tombstones, and `removed` a record of what left
+  // it.
   [[nodiscard]] virtual Result<Copied> move(MailboxKey from, std::span<const Uid> uids,
-                                            MailboxKey to) = 0;
+                                            MailboxKey to, const Remover& remover) = 0;
 };
 
 }  // namespace twinpost::store

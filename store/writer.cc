@@ -47,11 +47,13 @@ void Listeners::tell(const std::vector<MailboxChanged>& changes) {
 }
 
 Writer::Writer(engine::Environment& environment, const Tables& tables, DiskReserve& reserve,
-               PinTable& pins, Executor& executor, std::shared_ptr<Listeners> listeners,
-               std::chrono::seconds retention, std::uint64_t opened_at)
+               PinTable& pins, ChangeLog& change_log, Executor& executor,
+               std::shared_ptr<Listeners> listeners, std::chrono::seconds retention,
+               std::uint64_t opened_at)
     : environment_(environment),
       tables_(tables),
       reserve_(reserve),
+      change_log_(change_log),
       executor_(executor),
       listeners_(std::move(listeners)),
       reaper_(environment, tables, pins, opened_at),
@@ -117,6 +119,7 @@ StoreFigures Writer::figures() const {
   figures.writes = writes_;
   figures.write_failures = write_failures_;
   figures.batch_retries = batch_retries_;
+  figures.change_scans = change_log_.scans();
   const std::lock_guard lock(mutex_);
   figures.queued = queue_.size();
   return figures;
@@ -208,6 +211,8 @@ Writer::Attempt Writer::attempt(std::span<Job> jobs) {
     ++tried.ran;
   }
   auto committed = batch.finish();
+  // Before anybody can see the changes.
+  if (committed) change_log_.publish(batch.touched());
   if (committed) committed = (*txn)->commit();
   if (!committed) {
     tried.error = std::move(committed.error());

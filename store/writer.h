@@ -22,6 +22,7 @@
 
 #include "core/base/executor.h"
 #include "store/batch.h"
+#include "store/change_log.h"
 #include "store/disk_reserve.h"
 #include "store/engine/engine.h"
 #include "store/pins.h"
@@ -50,8 +51,9 @@ class Writer {
   using Done = std::function<void(Result<void>)>;
 
   Writer(engine::Environment& environment, const Tables& tables, DiskReserve& reserve,
-         PinTable& pins, Executor& executor, std::shared_ptr<Listeners> listeners,
-         std::chrono::seconds retention, std::uint64_t opened_at);
+         PinTable& pins, ChangeLog& change_log, Executor& executor,
+         std::shared_ptr<Listeners> listeners, std::chrono::seconds retention,
+         std::uint64_t opened_at);
   // Runs what is queued to its end.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -93,6 +95,7 @@ class Writer {
   engine::Environment& environment_;
   const Tables& tables_;
   DiskReserve& reserve_;
+  ChangeLog& change_log_;
   Executor& executor_;
   std::shared_ptr<Listeners> listeners_;
   Reaper reaper_;                 // writer thread

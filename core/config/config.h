@@ -53,10 +53,11 @@ struct Limits {
   std::uint64_t message_size = 50ULL * 1024 * 1024;
   // Octets, POP3 and LMTP (RFC 2449 asks for 255, RFC 5321 for 512 at least).
   std::uint64_t command_line = 8192;
-  std::uint64_t recipients = 1'000;   // of one LMTP transaction
-  std::uint64_t bad_commands = 20;    // in a row, then the connection is closed
-  std::uint64_t lmtp_loops = 100;     // Received fields
-  std::uint64_t password_checks = 0;  // at once; 0: half of the workers
+  std::uint64_t recipients = 1'000;        // of one LMTP transaction
+  std::uint64_t messages_per_command = 0;  // IMAP's MESSAGELIMIT (RFC 9738); 0: none
+  std::uint64_t bad_commands = 20;         // in a row, then the connection is closed
+  std::uint64_t lmtp_loops = 100;          // Received fields
+  std::uint64_t password_checks = 0;       // at once; 0: half of the workers
   std::uint64_t retention_days = 14;  // how long removed messages can be undeleted; 0: not at all
   std::uint64_t disk_reserve = 256ULL * 1024 * 1024;
   std::chrono::milliseconds login_time{std::chrono::minutes(1)};  // from accept to login

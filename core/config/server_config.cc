@@ -79,6 +79,8 @@ Fields<Limits> count_and_size_limits() {
       size("command_line", &Limits::command_line, kCommandLine, "of one command line"),
       count("recipients", &Limits::recipients, {.max = kMaxCount}, "recipients",
             "of one LMTP transaction; 0: no limit"),
+      count("messages_per_command", &Limits::messages_per_command, {.max = kMaxCount}, "messages",
+            "of one IMAP command, told to clients as MESSAGELIMIT; 0: no limit"),
       count("bad_commands", &Limits::bad_commands, {.max = kMaxCount}, "commands",
             "wrong ones in a row before the connection is closed; 0: no limit"),
       count("lmtp_loops", &Limits::lmtp_loops, {.max = kMaxCount}, "fields",
@@ -201,7 +203,11 @@ Result<void> check_listen_once(const ServerConfig& config, const Place& file) {
 // anything about `listen` says all of it.
 void listen_by_default(ServerConfig& config) {
   config.listen.pop3 = {"*:110"};
-  if (!config.tls.certificate.empty()) config.listen.pop3s = {"*:995"};
+  config.listen.imap = {"*:143"};
+  if (!config.tls.certificate.empty()) {
+    config.listen.pop3s = {"*:995"};
+    config.listen.imaps = {"*:993"};
+  }
   config.listen.lmtp = {"unix:/run/twinpost/lmtp.sock"};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -293,6 +294,15 @@ Local local_time(std::int64_t seconds, int zone_minutes) {
           std::chrono::hh_mm_ss<std::chrono::seconds>(local - days)};
 }
 
+// A FETCH of a million dates is made of these: a general formatter takes several times as long.
+void append_padded(std::string& out, std::int64_t number, std::size_t width, char pad) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  const auto size = static_cast<std::size_t>(end - digits);
+  if (size < width) out.append(width - size, pad);
+  out.append(digits, size);
+}
+
 std::string format_zone(int minutes) {
   const int absolute = std::abs(minutes);
   return fmt::format("{}{:02}{:02}", minutes < 0 ? '-' : '+', absolute / 60, absolute % 60);
@@ -328,11 +338,24 @@ std::string format_date(std::int64_t seconds, int zone_minutes) {
 
 std::string format_imap_date_time(std::int64_t seconds, int zone_minutes) {
   const Local local = local_time(seconds, zone_minutes);
-  return fmt::format("{:2}-{}-{:04} {:02}:{:02}:{:02} {}", static_cast<unsigned>(local.date.day()),
-                     kMonths[static_cast<unsigned>(local.date.month()) - 1],
-                     static_cast<int>(local.date.year()), local.time.hours().count(),
-                     local.time.minutes().count(), local.time.seconds().count(),
-                     format_zone(zone_minutes));
+  const int zone = std::abs(zone_minutes);
+  std::string out;
+  out.reserve(26);
+  append_padded(out, static_cast<unsigned>(local.date.day()), 2, ' ');
+  out += '-';
+  out += kMonths[static_cast<unsigned>(local.date.month()) - 1];
+  out += '-';
+  append_padded(out, static_cast<int>(local.date.year()), 4, '0');
+  out += ' ';
+  append_padded(out, local.time.hours().count(), 2, '0');
+  out += ':';
+  append_padded(out, local.time.minutes().count(), 2, '0');
+  out += ':';
+  append_padded(out, local.time.seconds().count(), 2, '0');
+  out += zone_minutes < 0 ? " -" : " +";
+  append_padded(out, zone / 60, 2, '0');
+  append_padded(out, zone % 60, 2, '0');
+  return out;
 }
 
 std::optional<std::int64_t> parse_imap_date(std::string_view text) {

@@ -17,8 +17,8 @@
 // answers is not read from while more than kHighWater is unsent.
 //
 // Errors of every wait: kClosed (peer closed or reset), kTimeout, kShutdown (interrupt() was
-// called), kTls (the record layer failed). After kClosed or kTls every later wait fails at once
-// with the same code and queue() drops what it is given.
+// called), kTls (the record layer failed), kInvalid (what came is not DEFLATE). After kClosed, kTls
+// or kInvalid every later wait fails at once with the same code and queue() drops what it is given.
 #pragma once
 
 #include <coroutine>
@@ -95,6 +95,16 @@ class Connection {
   [[nodiscard]] virtual bool is_tls() const = 0;
   [[nodiscard]] virtual const TlsInfo* tls_info() const = 0;  // null without TLS
 
+  // COMPRESS DEFLATE (RFC 4978): called when the answer has been queued. That and all before it
+  // goes out as it is; from then on both directions are DEFLATE streams, inside TLS where there is
+  // TLS. Output: a flush withholds nothing; a little is compressed at once, more on workers, in
+  // order, and counts as unsent meanwhile. Input: all that was not read yet is taken as compressed
+  // (what a client sends after the command comes after the answer, section 3), and inflated only as
+  // far as a read has room for it. A peer that ends its stream has closed the connection. Costs
+  // about 95 KiB until the connection ends. Later calls do nothing; start_tls() is refused with
+  // kInvalid then.
+  virtual void start_compression() = 0;
+
   // Sends what is queued (for at most `timeout`), TLS close_notify, then closes. Always ends. After
   // it, reads fail.
   virtual Task<void> close(Duration timeout) = 0;
@@ -108,7 +118,7 @@ class Connection {
   [[nodiscard]] virtual bool interrupted() const = 0;
 
   [[nodiscard]] virtual const Peer& peer() const = 0;
-  // Of the protocol; TLS framing is not counted.
+  // Of the protocol: as if there were neither TLS nor compression.
   [[nodiscard]] virtual std::uint64_t octets_in() const = 0;
   [[nodiscard]] virtual std::uint64_t octets_out() const = 0;
 };

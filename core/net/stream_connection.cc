@@ -30,6 +30,7 @@ StreamConnection::StreamConnection(EventLoop& loop, std::unique_ptr<Stream> stre
 }
 
 StreamConnection::~StreamConnection() {
+  drop_compression();
   take(reader_);
   take(writer_);
 }
@@ -42,7 +43,7 @@ StreamConnection::Suspension StreamConnection::wait_for_input(SteadyTime deadlin
   // answers would fill the memory, one small one after the other.
   input_held_ = unsent() > (input_held_ ? kLowWater : kHighWater);
   if (stream_ && input_held_) stream_->stop_input();
-  if (stream_ && !input_held_) stream_->want_input();
+  if (stream_ && !input_held_) want_input();
   return Suspension{*this, reader_, deadline};
 }
 
@@ -104,7 +105,7 @@ Task<Result<std::string_view>> StreamConnection::read_line(std::size_t limit, Du
       co_return fail(ErrorCode::kTooLarge, "line longer than " + std::to_string(limit) + " octets");
     }
     flush();
-    if (input_end_) co_return report(*input_end_);
+    if (input_end_ && !input_is_pending()) co_return report(*input_end_);
     if (!in_time) co_return fail(ErrorCode::kTimeout, "no whole line came in time");
     in_time = co_await wait_for_input(deadline);
   }
@@ -121,7 +122,7 @@ Task<Result<std::string_view>> StreamConnection::read_some(std::size_t max, Dura
       co_return std::string_view(view_);
     }
     flush();
-    if (input_end_) co_return report(*input_end_);
+    if (input_end_ && !input_is_pending()) co_return report(*input_end_);
     if (!in_time) co_return fail(ErrorCode::kTimeout, "nothing came in time");
     in_time = co_await wait_for_input(deadline);
   }
@@ -136,7 +137,7 @@ Task<Result<Wake>> StreamConnection::wait_input(Duration timeout) {
     if (!input_.empty()) co_return Wake::kInput;
     if (std::exchange(woken_, false)) co_return Wake::kWoken;
     flush();
-    if (input_end_) co_return report(*input_end_);
+    if (input_end_ && !input_is_pending()) co_return report(*input_end_);
     if (!in_time) co_return fail(ErrorCode::kTimeout, "nothing came in time");
     in_time = co_await wait_for_input(deadline);
   }
@@ -147,33 +148,46 @@ void StreamConnection::wake() {
   resume_later(reader_);
 }
 
-bool StreamConnection::has_buffered_input() const { return !input_.empty() && !read_refusal(); }
+bool StreamConnection::has_buffered_input() const {
+  return (!input_.empty() || input_is_pending()) && !read_refusal();
+}
+
+// What is here already comes before what is not.
+void StreamConnection::want_input() {
+  if (input_is_pending() && !discarding_) {
+    inflate_soon();
+  } else {
+    stream_->want_input();
+  }
+}
 
 std::size_t StreamConnection::input_room() {
-  if (discarding_ || reader_.handle) return kOneRead;
+  if (discarding_) return kOneRead;
+  if (input_is_pending()) return 0;
+  if (reader_.handle) return kOneRead;
   return input_.size() < kReadAhead ? kReadAhead - input_.size() : 0;
 }
 
 void StreamConnection::on_input(std::string_view octets) {
   if (discarding_) return;
-  if (tls_) {
-    receive_tls(octets);
+  if (compression_) {
+    receive(octets, compressed_input());
+    inflate_some();
   } else {
-    receive_plain(octets);
+    const std::size_t before = input_.size();
+    receive(octets, input_.tail());
+    octets_in_ += input_.size() - before;
   }
   resume(reader_);
 }
 
-void StreamConnection::receive_plain(std::string_view octets) {
-  input_.tail().append(octets);
-  octets_in_ += octets.size();
-}
-
-void StreamConnection::receive_tls(std::string_view octets) {
-  const std::size_t before = input_.size();
+void StreamConnection::receive(std::string_view octets, std::string& in) {
+  if (!tls_) {
+    in.append(octets);
+    return;
+  }
   std::string out;
-  const TlsSession::Progress progress = tls_->receive(octets, input_.tail(), out);
-  octets_in_ += input_.size() - before;
+  const TlsSession::Progress progress = tls_->receive(octets, in, out);
   if (tls_->established() && !tls_info_) tls_info_ = std::make_unique<TlsInfo>(tls_->info());
   stream_->send(std::move(out));
   if (progress == TlsSession::Progress::kGoesOn) return;
@@ -207,14 +221,22 @@ void StreamConnection::queue(std::string_view octets) {
 
 void StreamConnection::flush() {
   if (gathered_.empty() || !stream_) return;
+  if (tls_ && !tls_->established()) return;  // it was not meant to go in the clear
+  std::string plain = std::exchange(gathered_, std::string());
+  if (compression_) {
+    deflate(std::move(plain));
+  } else {
+    transmit(std::move(plain));
+  }
+}
+
+void StreamConnection::transmit(std::string octets) {
   if (!tls_) {
-    stream_->send(std::exchange(gathered_, std::string()));
+    stream_->send(std::move(octets));
     return;
   }
-  if (!tls_->established()) return;  // it was not meant to go in the clear
-  const std::string plain = std::exchange(gathered_, std::string());
   std::string records;
-  if (tls_->seal(plain, records)) {
+  if (tls_->seal(octets, records)) {
     stream_->send(std::move(records));
   } else {
     tls_failed();
@@ -222,7 +244,7 @@ void StreamConnection::flush() {
 }
 
 std::size_t StreamConnection::unsent() const {
-  return gathered_.size() + (stream_ ? stream_->unsent() : 0);
+  return gathered_.size() + undeflated() + (stream_ ? stream_->unsent() : 0);
 }
 
 Task<Result<void>> StreamConnection::drained(Duration timeout) {
@@ -263,7 +285,7 @@ Task<Result<void>> StreamConnection::wait_sent(std::size_t allowed, std::size_t 
 void StreamConnection::on_sent() {
   if (input_held_ && unsent() <= kLowWater) {
     input_held_ = false;
-    if (reader_.handle) stream_->want_input();
+    if (reader_.handle && stream_) want_input();
   }
   if (!stream_ || stream_->failed() || unsent() <= writer_until_) resume(writer_);
 }
@@ -274,6 +296,7 @@ Task<Result<void>> StreamConnection::start_tls(TlsContextPtr context, Alpn alpn,
   const SteadyTime deadline = deadline_after(timeout);
   const std::optional<Error> refusal = read_refusal();
   if (refusal) co_return tl::unexpected<Error>(*refusal);
+  if (compression_) co_return fail(ErrorCode::kInvalid, "TLS can't be started under compression");
   if (tls_ || !context) co_return fail(ErrorCode::kInternal, "TLS can't be started here");
   flush();
   // RFC 2595 section 9: what came in the clear (perhaps not from the client at all) must not be
@@ -307,17 +330,26 @@ Task<void> StreamConnection::close(Duration timeout) {
   flush();
   closing_ = true;
   resume_later(reader_);
-  if (stream_ && tls_ && tls_->established()) {
-    std::string alert;
-    tls_->close_notify(alert);
-    stream_->send(std::move(alert));
-  }
   bool in_time = true;
+  while (in_time && stream_ && !stream_->failed() && undeflated() > 0) {
+    in_time = co_await wait_for_output(deadline, 0);
+  }
+  end_output();
   while (in_time && stream_ && !stream_->failed() && stream_->unsent() > 0) {
     in_time = co_await wait_for_output(deadline, 0);
   }
   if (in_time && stream_ && !stream_->failed()) co_await linger(deadline);
   shut_down();
+}
+
+void StreamConnection::end_output() {
+  if (!stream_) return;
+  end_compression();
+  if (tls_ && tls_->established()) {
+    std::string alert;
+    tls_->close_notify(alert);
+    stream_->send(std::move(alert));
+  }
 }
 
 // Closing a socket with unread input makes the kernel send a reset, which can destroy the last
@@ -340,6 +372,7 @@ void StreamConnection::abort() {
 void StreamConnection::shut_down() {
   if (!failure_) failure_ = closed_error("connection closed");
   stream_.reset();
+  drop_compression();
   gathered_ = std::string();
   input_.clear();
   resume_later(reader_);

@@ -1,9 +1,8 @@
 // The Connection over a socket, with or without TLS. See connection.h for what it promises.
 //
-// The layers, from the protocol down: InputBuffer and `gathered_` hold plain octets; TlsSession,
-// where there is one, turns them into records; Stream moves those. receive_plain() and flush() are
-// the two places where plain octets pass, which is where a layer between protocol and TLS would
-// sit.
+// The layers, from the protocol down: InputBuffer and `gathered_` hold plain octets; Compression,
+// where there is one (stream_connection_deflate.cc), makes them smaller; TlsSession, where there is
+// one, turns them into records; Stream moves those.
 //
 // A coroutine that waits is resumed either as the last thing that a callback of the loop does, or
 // by a posted function; never from inside a member function that other code calls.
@@ -40,6 +39,7 @@ class StreamConnection final : public Connection, private StreamOwner {
   Task<Result<void>> flushed(Duration timeout) override;
 
   Task<Result<void>> start_tls(TlsContextPtr context, Alpn alpn, Duration timeout) override;
+  void start_compression() override;
   bool is_tls() const override { return tls_info_ != nullptr; }
   const TlsInfo* tls_info() const override { return tls_info_.get(); }
 
@@ -86,9 +86,24 @@ class StreamConnection final : public Connection, private StreamOwner {
   Task<void> linger(SteadyTime deadline);
   void shut_down();
 
-  void receive_plain(std::string_view octets);
-  void receive_tls(std::string_view octets);
+  void want_input();
+  void receive(std::string_view octets, std::string& in);
   void tls_failed();
+  void transmit(std::string octets);
+  void end_output();
+
+  // stream_connection_deflate.cc
+  struct Compression;
+  [[nodiscard]] bool input_is_pending() const;  // compressed input that is here may hold more
+  [[nodiscard]] std::string& compressed_input();
+  void inflate_some();
+  void inflate_soon();
+  [[nodiscard]] std::size_t undeflated() const;  // plain octets of output
+  void deflate(std::string plain);
+  void deflate_more();
+  void deflated();
+  void end_compression();
+  void drop_compression();
 
   std::size_t input_room() override;
   void on_input(std::string_view octets) override;
@@ -99,8 +114,9 @@ class StreamConnection final : public Connection, private StreamOwner {
   std::unique_ptr<Stream> stream_;  // null once closed
   Peer peer_;
   InputBuffer input_;
-  std::string view_;      // what the last read returned
-  std::string gathered_;  // plain output that was not flushed yet
+  std::string view_;                          // what the last read returned
+  std::string gathered_;                      // plain output that was not flushed yet
+  std::shared_ptr<Compression> compression_;  // with its work on a worker
   std::unique_ptr<TlsSession> tls_;
   std::unique_ptr<TlsInfo> tls_info_;
   Wait reader_;

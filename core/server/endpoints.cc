@@ -12,7 +12,8 @@ namespace twinpost::server {
 
 namespace {
 
-constexpr std::array kServices = {Service::kPop3, Service::kPop3s, Service::kLmtp};
+constexpr std::array kServices = {Service::kPop3, Service::kPop3s, Service::kImap, Service::kImaps,
+                                  Service::kLmtp};
 
 Result<void> add(std::vector<Endpoint>& endpoints, Service service,
                  const std::vector<std::string>& addresses) {
@@ -52,6 +53,8 @@ std::string_view to_string(Service service) {
   switch (service) {
     case Service::kPop3: return "pop3";
     case Service::kPop3s: return "pop3s";
+    case Service::kImap: return "imap";
+    case Service::kImaps: return "imaps";
     case Service::kLmtp: return "lmtp";
   }
   return "";
@@ -61,13 +64,13 @@ Result<std::vector<Endpoint>> configured_endpoints(const config::ServerConfig& c
   std::vector<Endpoint> endpoints;
   for (const auto& [service, addresses] : {std::pair{Service::kPop3, &config.listen.pop3},
                                            std::pair{Service::kPop3s, &config.listen.pop3s},
+                                           std::pair{Service::kImap, &config.listen.imap},
+                                           std::pair{Service::kImaps, &config.listen.imaps},
                                            std::pair{Service::kLmtp, &config.listen.lmtp}}) {
     if (auto added = add(endpoints, service, *addresses); !added) {
       return tl::unexpected(added.error());
     }
   }
-  warn_not_served("imap", config.listen.imap);
-  warn_not_served("imaps", config.listen.imaps);
   warn_not_served("http", config.listen.http);
   warn_not_served("admin", config.listen.admin);
   return endpoints;

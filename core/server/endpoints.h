@@ -12,7 +12,7 @@
 
 namespace twinpost::server {
 
-enum class Service : std::uint8_t { kPop3, kPop3s, kLmtp };
+enum class Service : std::uint8_t { kPop3, kPop3s, kImap, kImaps, kLmtp };
 [[nodiscard]] std::string_view to_string(Service service);  // the key under `listen`
 
 struct Endpoint {

@@ -33,15 +33,32 @@ std::string hostname() {
   return name.empty() ? "localhost" : name;
 }
 
+// In the words of the protocol: a client is not let in, for now.
 std::string temporary_refusal(Service service, std::string_view reason) {
-  if (service == Service::kLmtp) return fmt::format("421 4.3.2 {}\r\n", reason);
-  return fmt::format("-ERR [SYS/TEMP] {}\r\n", reason);
+  switch (service) {
+    case Service::kPop3:
+    case Service::kPop3s: return fmt::format("-ERR [SYS/TEMP] {}\r\n", reason);
+    case Service::kImap:
+    case Service::kImaps: return fmt::format("* BYE [UNAVAILABLE] {}\r\n", reason);
+    case Service::kLmtp: return fmt::format("421 4.3.2 {}\r\n", reason);
+  }
+  return {};
+}
+
+bool is_implicit_tls(Service service) {
+  return service == Service::kPop3s || service == Service::kImaps;
 }
 
 // The text for a client whose session met a broken invariant; the log has the rest under the same id.
 std::string internal_error_reply(Service service, std::string_view id) {
-  if (service == Service::kLmtp) return fmt::format("421 4.3.0 Internal error, id {}\r\n", id);
-  return fmt::format("-ERR [SYS/TEMP] Internal error, id {}\r\n", id);
+  switch (service) {
+    case Service::kPop3:
+    case Service::kPop3s: return fmt::format("-ERR [SYS/TEMP] Internal error, id {}\r\n", id);
+    case Service::kImap:
+    case Service::kImaps: return fmt::format("* BYE [SERVERBUG] Internal error, id {}\r\n", id);
+    case Service::kLmtp: return fmt::format("421 4.3.0 Internal error, id {}\r\n", id);
+  }
+  return {};
 }
 
 std::string what(const std::exception_ptr& exception) {
@@ -138,8 +155,9 @@ Result<void> Server::bind_all() {
   if (!bound) return tl::unexpected(bound.error());
   listeners_.merge(*bound);
   for (const auto& [endpoint, listener] : listeners_) {
-    if (endpoint.service == Service::kPop3s && !settings_.tls) {
-      return fail(ErrorCode::kInvalid, "pop3s needs tls.certificate and tls.key");
+    if (is_implicit_tls(endpoint.service) && !settings_.tls) {
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("{} needs tls.certificate and tls.key", to_string(endpoint.service)));
     }
   }
   return {};
@@ -168,6 +186,7 @@ Result<void> Server::open_store() {
       loop_, *directory_, sessions_, [this] { return settings_.config; }, hostname()});
   const auto tls = [this] { return settings_.tls; };
   pop3_ = std::make_unique<pop3::Context>(*services_, *store_, tls);
+  imap_ = std::make_unique<imap::Context>(*services_, *store_, tls);
   lmtp_ = std::make_unique<lmtp::Context>(lmtp::Context{*services_, *store_, tls});
   return {};
 }
@@ -197,7 +216,7 @@ void Server::accepted(Service service, net::ConnectionPtr connection) {
   log::warning("refused", {{"service", to_string(service)},
                            {"address", connection->peer().address},
                            {"reason", reason}});
-  if (service == Service::kPop3s ||
+  if (is_implicit_tls(service) ||
       live_.size() > settings_.config->limits.connections + kMaxRefusals) {
     return;  // closed: words would cost a handshake
   }
@@ -219,6 +238,8 @@ Task<void> Server::run_session(LiveIterator live) {
     switch (live->service) {
       case Service::kPop3: co_await pop3::serve(*pop3_, connection, false); break;
       case Service::kPop3s: co_await pop3::serve(*pop3_, connection, true); break;
+      case Service::kImap: co_await imap::serve(*imap_, connection, false); break;
+      case Service::kImaps: co_await imap::serve(*imap_, connection, true); break;
       case Service::kLmtp: co_await lmtp::serve(*lmtp_, connection); break;
     }
   } catch (...) {

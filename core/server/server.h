@@ -23,6 +23,7 @@
 #include "core/server/admission.h"
 #include "core/server/endpoints.h"
 #include "core/server/settings.h"
+#include "imap/imap.h"
 #include "lmtp/lmtp.h"
 #include "pop3/pop3.h"
 #include "store/store.h"
@@ -86,6 +87,7 @@ class Server {
   auth::Sessions sessions_;
   std::unique_ptr<auth::Services> services_;
   std::unique_ptr<pop3::Context> pop3_;
+  std::unique_ptr<imap::Context> imap_;
   std::unique_ptr<lmtp::Context> lmtp_;
   Listeners listeners_;
   std::list<Live> live_;

@@ -120,17 +120,18 @@ class Server:
 
     def choose_ports(self):
         ports = set()
-        while len(ports) < 3:
+        while len(ports) < 5:
             ports.add(free_port())
-        self.pop3, self.pop3s, self.lmtp = (("127.0.0.1", port) for port in ports)
+        self.pop3, self.pop3s, self.imap, self.imaps, self.lmtp = (("127.0.0.1", port) for port in ports)
 
     def config(self):
         listen = {"pop3": ["127.0.0.1:%d" % self.pop3[1]], "pop3s": ["127.0.0.1:%d" % self.pop3s[1]],
                   "lmtp": ["127.0.0.1:%d" % self.lmtp[1], "unix:" + self.lmtp_socket],
-                  "imap": [], "imaps": [], "http": [], "admin": []}
+                  "imap": ["127.0.0.1:%d" % self.imap[1]], "imaps": ["127.0.0.1:%d" % self.imaps[1]],
+                  "http": [], "admin": []}
         tls = {"certificate": self.certificate, "key": self.key, "sni": []}
         if self.certificate is None:
-            listen["pop3s"] = []
+            listen["pop3s"] = listen["imaps"] = []
             tls = None
         config = {"version": 1, "data": self.data, "accounts": self.accounts_path, "listen": listen, "tls": tls,
                   "plaintext_login": "loopback", "limits": {"disk_reserve": "16 MiB", "connections": 4000},
@@ -157,7 +158,7 @@ class Server:
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=self.umask)
         deadline = time.monotonic() + wait_seconds
         listen = self.config()["listen"]
-        waiting = [parse_address(a) for kind in ("pop3", "pop3s", "lmtp") for a in listen[kind]]
+        waiting = [parse_address(a) for kind in ("pop3", "pop3s", "imap", "imaps", "lmtp") for a in listen[kind]]
         while waiting:
             try:
                 wire.connect(waiting[0], 1.0).close()

@@ -153,11 +153,11 @@ TEST_CASE("the server file's sections and limits are those that are promised") {
   CHECK(names(file.keys[3]) ==
         std::vector<std::string>{"pop3", "pop3s", "imap", "imaps", "lmtp", "http", "admin"});
   CHECK(names(file.keys[6]) ==
-        std::vector<std::string>{"connections", "connections_per_address",
-                                 "connections_per_account", "message_size", "command_line",
-                                 "recipients", "bad_commands", "lmtp_loops", "password_checks",
-                                 "retention_days", "disk_reserve", "login_time", "idle_time_pop3",
-                                 "idle_time_imap", "idle_time_lmtp", "write_time", "stop_time"});
+        std::vector<std::string>{
+            "connections", "connections_per_address", "connections_per_account", "message_size",
+            "command_line", "recipients", "messages_per_command", "bad_commands", "lmtp_loops",
+            "password_checks", "retention_days", "disk_reserve", "login_time", "idle_time_pop3",
+            "idle_time_imap", "idle_time_lmtp", "write_time", "stop_time"});
 }
 
 TEST_CASE("edit distance counts changes, additions, removals and swaps of neighbours") {

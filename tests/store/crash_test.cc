@@ -33,8 +33,14 @@ void deliver(Store& store, MailboxKey inbox, unsigned first) {
     const auto done = store.write_now([&](WriteTxn& txn) { return txn.append(inbox, request); });
     if (!done) ::_exit(3);
     acknowledge('+', number);
+    std::vector<Uid> uids{done->uid};
+    if (random() % 4 == 0) {  // the same message under another UID
+      const auto moved =
+          store.write_now([&](WriteTxn& txn) { return txn.move(inbox, uids, inbox, Remover{}); });
+      if (!moved || moved->messages.size() != 1) ::_exit(5);
+      uids = {moved->messages[0].target};
+    }
     if (random() % 3 != 0) continue;
-    const std::vector<Uid> uids{done->uid};
     const auto gone =
         store.write_now([&](WriteTxn& txn) { return txn.expunge(inbox, uids, Remover{}); });
     if (!gone || gone->removed.size() != 1) ::_exit(4);

@@ -93,7 +93,7 @@ TEST_CASE("below the reserve mail is refused, marking and expunging work") {
   change.flags = bit(Flag::kSeen);
   f.write([&](WriteTxn& txn) { return txn.change_flags(f.inbox, first, change); });
   const MailboxKey trash = f.create("Trash");
-  f.write([&](WriteTxn& txn) { return txn.move(f.inbox, first, trash); });
+  f.write([&](WriteTxn& txn) { return txn.move(f.inbox, first, trash, Remover{}); });
   f.write([&](WriteTxn& txn) { return txn.expunge(f.inbox, std::vector<Uid>{Uid(2)}, Remover{}); });
   f.options.reserve_bytes = 0;
   f.reopen();

@@ -255,7 +255,7 @@ TEST_CASE("a mailbox takes 128 keywords and refuses the next without giving any 
   request.keywords = {"unique to Other"};
   f.append(other, request);
   const Copied moved =
-      f.write([&](WriteTxn& txn) { return txn.move(other, uids_of({1}), f.inbox); });
+      f.write([&](WriteTxn& txn) { return txn.move(other, uids_of({1}), f.inbox, kAnn); });
   REQUIRE(moved.messages.size() == 1);
   CHECK(f.message(f.inbox, moved.messages[0].target).keywords.none());
 }
@@ -401,7 +401,7 @@ TEST_CASE("a copy is another message of the same content, a move is the same mes
 
   const ModSeq before = f.info(f.inbox).highest_modseq;
   const Copied moved = f.write([&](WriteTxn& txn) {
-    return txn.move(f.inbox, uids_of({1, 9}), other);
+    return txn.move(f.inbox, uids_of({1, 9}), other, kAnn);
   });
   CHECK(moved.missing == uids_of({9}));
   REQUIRE(moved.messages.size() == 1);
@@ -415,7 +415,7 @@ TEST_CASE("a copy is another message of the same content, a move is the same mes
         uids_of({1}));
   // Within the mailbox itself: a new UID, the old one vanishes.
   const Copied again =
-      f.write([&](WriteTxn& txn) { return txn.move(f.inbox, uids_of({2}), f.inbox); });
+      f.write([&](WriteTxn& txn) { return txn.move(f.inbox, uids_of({2}), f.inbox, kAnn); });
   CHECK(again.messages[0].target == Uid(3));
   CHECK(f.info(f.inbox).messages == 1);
   CHECK(f.text(f.inbox, Uid(3)) == mail_text(2));
@@ -434,7 +434,7 @@ TEST_CASE("a mailbox's messages don't leave the account") {
           return txn.copy(f.inbox, uids_of({1}), bobs, Limits{});
         })) == ErrorCode::kInvalid);
   CHECK(code_of(f.store->write_now([&](WriteTxn& txn) {
-          return txn.move(f.inbox, uids_of({1}), bobs);
+          return txn.move(f.inbox, uids_of({1}), bobs, kAnn);
         })) == ErrorCode::kInvalid);
 }
 
@@ -571,7 +571,7 @@ TEST_CASE("a visit may change what it visits") {
       seen.push_back(number);
       const std::vector<Uid> uid{record.uid};
       if (number % 4 == 0) must(txn.expunge(f.inbox, uid, kAnn));
-      if (number % 4 == 1) must(txn.move(f.inbox, uid, other));
+      if (number % 4 == 1) must(txn.move(f.inbox, uid, other, kAnn));
       if (number % 4 == 2) must(txn.change_flags(f.inbox, uid, adding(bit(Flag::kSeen), {"K"})));
       if (number % 4 == 3) must(txn.copy(f.inbox, uid, f.inbox, Limits{}));
       return true;

@@ -261,7 +261,8 @@ class Model {
     ModelMailbox& to = any_mailbox();
     const std::vector<Uid> uids = some(from);
     const std::vector<std::uint32_t> there = present(from, uids);
-    const Copied done = f_.write([&](WriteTxn& t) { return t.move(from.key, uids, to.key); });
+    const Copied done =
+        f_.write([&](WriteTxn& t) { return t.move(from.key, uids, to.key, Remover{}); });
     REQUIRE(done.messages.size() == there.size());
     if (there.empty()) return;
     to.highest = to.highest.next();

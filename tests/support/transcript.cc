@@ -250,13 +250,18 @@ class Player {
       expect_broken(directive.connection);
     } else if (words.at(0) == "quiet") {
       if (from.has_input(duration_of(words.at(1)))) raise_failure("the server sent something");
-    } else if (words.at(0) == "until") {
-      while (next_line(directive.connection, true) != words.at(1)) next_line(directive.connection);
+    } else if (words.at(0) == "until" || words.at(0) == "through") {
+      skip_to(directive.connection, directive.rest.substr(words.at(0).size() + 1));
+      if (words.at(0) == "through") next_line(directive.connection);
     } else if (words.at(0) == "message") {
       expect_message(directive.connection, setup_.octets_of(words.at(1), number_of(words.at(2))));
     } else {
       raise_failure("unknown directive");
     }
+  }
+
+  void skip_to(std::size_t connection, const std::string& pattern) {
+    while (!matches(pattern, next_line(connection, true), captures_)) next_line(connection);
   }
 
   void expect_broken(std::size_t connection) {

@@ -71,7 +71,8 @@ void do_copy_or_move(World& world, const Words& words) {
       need(txn.create_mailbox(from.account, words.at(4), store::SpecialUse::kNone));
     }
     const store::MailboxKey to = find(txn, words.at(1), words.at(4));
-    return words.at(0) == "move" ? txn.move(from, uids, to) : txn.copy(from, uids, to, {});
+    const store::Remover remover{words.at(1), "imap", "192.0.2.7"};
+    return words.at(0) == "move" ? txn.move(from, uids, to, remover) : txn.copy(from, uids, to, {});
   }));
 }
 

@@ -40,6 +40,10 @@ class FaultyView final : public ReadView {
       const std::function<bool(const store::MessageRecord&)>& visit) const override {
     return view_.for_each_message(key, range, visit);
   }
+  Result<std::optional<store::MessageRecord>> removed_message(MailboxKey key, store::Uid uid,
+                                                              UnixTime since) const override {
+    return view_.removed_message(key, uid, since);
+  }
   Result<std::vector<store::Uid>> uids(MailboxKey key) const override { return view_.uids(key); }
   Result<store::Changes> changes_since(MailboxKey key, store::ModSeq since) const override {
     return view_.changes_since(key, since);

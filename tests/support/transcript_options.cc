@@ -19,6 +19,7 @@ const std::map<std::string_view, std::uint64_t Limits::*> kCounts = {
     {"message_size", &Limits::message_size},
     {"command_line", &Limits::command_line},
     {"recipients", &Limits::recipients},
+    {"messages_per_command", &Limits::messages_per_command},
     {"bad_commands", &Limits::bad_commands},
     {"lmtp_loops", &Limits::lmtp_loops},
 };

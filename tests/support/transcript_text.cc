@@ -20,13 +20,21 @@ bool match_from(std::string_view pattern, std::string_view line, Captures& captu
     const std::size_t end = pattern.starts_with("<<") ? pattern.find(">>") : std::string_view::npos;
     if (end != std::string_view::npos) {
       const std::string name(pattern.substr(2, end - 2));
-      const std::string_view value = line.substr(0, line.find(' '));
-      if (value.empty()) return false;
-      const auto [known, is_new] = captures.emplace(name, value);
-      if (!is_new && known->second != value) return false;
-      pattern.remove_prefix(end + 2);
-      line.remove_prefix(value.size());
-      continue;
+      const std::string_view rest = pattern.substr(end + 2);
+      const std::string_view run = line.substr(0, line.find(' '));
+      if (const auto known = captures.find(name); known != captures.end()) {
+        if (!run.starts_with(known->second)) return false;
+        pattern = rest;
+        line.remove_prefix(known->second.size());
+        continue;
+      }
+      // The longest that lets the rest of the pattern match.
+      for (std::size_t size = run.size(); size > 0; --size) {
+        captures[name] = run.substr(0, size);
+        if (match_from(rest, line.substr(size), captures)) return true;
+      }
+      captures.erase(name);
+      return false;
     }
     if (line.empty() || line.front() != pattern.front()) return false;
     pattern.remove_prefix(1);

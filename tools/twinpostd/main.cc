@@ -31,17 +31,19 @@ void set_worker_count() {
 
 int run(const twinpost::server::StartOptions& options) {
   twinpost::net::EventLoop loop;
-  auto server = twinpost::server::Server::start(loop, options);
-  if (!server) return give_up(server.error().message);
-  twinpost::server::Server& daemon = **server;
+  twinpost::server::Server* daemon = nullptr;
+  // Before anyone can connect: who sees the ports open may send a signal. It is acted on once the loop runs.
   for (const int signal_number : {SIGTERM, SIGINT}) {
-    if (auto set = loop.on_signal(signal_number, [&daemon] { daemon.stop(); }); !set) {
+    if (auto set = loop.on_signal(signal_number, [&daemon] { daemon->stop(); }); !set) {
       return give_up(set.error().message);
     }
   }
-  if (auto set = loop.on_signal(SIGHUP, [&daemon] { daemon.reload(); }); !set) {
+  if (auto set = loop.on_signal(SIGHUP, [&daemon] { daemon->reload(); }); !set) {
     return give_up(set.error().message);
   }
+  auto server = twinpost::server::Server::start(loop, options);
+  if (!server) return give_up(server.error().message);
+  daemon = server->get();
   loop.run();
   twinpost::log::finish();
   return EXIT_SUCCESS;

@@ -1,0 +1,128 @@
+// How a login becomes a session of an account, and how it ends (RFC 9051 section 3.2, RFC 8437).
+#include <algorithm>
+#include <utility>
+
+#include "core/base/log.h"
+#include "imap/capabilities.h"
+#include "imap/default_mailboxes.h"
+#include "imap/session.h"
+
+namespace twinpost::imap {
+namespace {
+
+constexpr unsigned kMaxFailedLogins = 4;
+constexpr unsigned kMaxDelayFactor = 5;
+constexpr Duration kDelaySlice{100};
+
+}  // namespace
+
+bool Session::may_log_in() const {
+  if (connection_.is_tls()) return true;
+  switch (config()->plaintext_login) {
+    case config::PlaintextLogin::kAlways: return true;
+    case config::PlaintextLogin::kLoopback: return connection_.peer().is_loopback;
+    case config::PlaintextLogin::kNever: return false;
+  }
+  return false;
+}
+
+Task<Reply> Session::log_in(auth::Login login) {
+  auto result = co_await context_.services.directory.login(std::move(login));
+  if (!result.account) {
+    switch (result.failure) {
+      case auth::LoginFailure::kCredentials: {
+        Reply reply = co_await fail_credentials();
+        co_return reply;
+      }
+      case auth::LoginFailure::kProtocolDisabled:
+        co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
+      case auth::LoginFailure::kTemporary: break;
+    }
+    co_return login_failed("The password can't be checked now, try later", "UNAVAILABLE");
+  }
+  auto refused = co_await register_session(std::move(*result.account));
+  if (refused) co_return *std::move(refused);
+  const auto prepared = co_await prepare_mailboxes(account_->name);
+  if (!prepared) {
+    log_out();
+    const Reply why = reply_for(prepared.error(), "login");
+    co_return login_failed(why.text, why.code);
+  }
+  account_id_ = *prepared;
+  state_ = State::kAuthenticated;
+  failed_logins_ = 0;
+  co_return Reply::ok("Logged in", "CAPABILITY " + capability_list(*this));
+}
+
+// The answer to a wrong password is held back, so that guessing takes long; nothing but this
+// coroutine waits.
+Task<Reply> Session::fail_credentials() {
+  const unsigned factor = std::min(1U << std::min(failed_logins_, 8U), kMaxDelayFactor);
+  const SteadyTime until = steady_now() + context_.failed_login_delay * factor;
+  while (steady_now() < until && !connection_.interrupted()) {
+    const auto left = std::chrono::ceil<Duration>(until - steady_now());
+    co_await sleep_for(executor(), std::clamp(left, Duration(1), kDelaySlice));
+  }
+  co_return login_failed("Wrong user name or password", "AUTHENTICATIONFAILED");
+}
+
+Reply Session::login_failed(std::string text, std::string code) {
+  if (++failed_logins_ >= kMaxFailedLogins) {
+    // The tagged answer first, then BYE with the reason.
+    finish(reader_.tag(), Reply::no(std::move(text), std::move(code)));
+    bye("Too many failed logins, closing", "failed-logins");
+    return Reply::said();
+  }
+  return Reply::no(std::move(text), std::move(code));
+}
+
+// From here on the session can be ended from outside. A reply: refused.
+Task<std::optional<Reply>> Session::register_session(config::Account account) {
+  // The accounts may have been reloaded while the password was being checked.
+  const auto now = context_.services.directory.account(account.name);
+  if (!now || !now->enabled || now->password != account.password) {
+    Reply reply = co_await fail_credentials();
+    co_return reply;
+  }
+  if (!now->imap.enabled) {
+    co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
+  }
+  auth::Sessions::Entry entry;
+  entry.account = account.name;
+  entry.protocol = auth::Protocol::kImap;
+  entry.address = connection_.peer().address;
+  entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
+  auto registration =
+      context_.services.sessions.add(std::move(entry), config()->limits.connections_per_account);
+  if (!registration) {
+    co_return login_failed("This account has too many sessions already", "LIMIT");
+  }
+  registration_ = std::move(*registration);
+  account_ = std::move(account);
+  co_return std::nullopt;
+}
+
+// A look first: as a rule there is nothing to do, and a login need not wait for a commit.
+Task<Result<store::AccountId>> Session::prepare_mailboxes(std::string name) {
+  const auto found =
+      co_await store().read([&name](const store::ReadView& view) { return view.account(name); });
+  if (found && is_prepared(*found)) co_return found->id;
+  const auto made =
+      co_await store().write([&name](store::WriteTxn& txn) { return prepare_account(txn, name); });
+  if (made) co_return made->id;
+  // With a full disk there are no new mailboxes, but those that are there can be read.
+  if (found && made.error().code == ErrorCode::kDiskFull) co_return found->id;
+  co_return tl::unexpected(made.error());
+}
+
+void Session::log_out() {
+  deselect();
+  registration_.reset();
+  account_.reset();
+  account_id_ = store::AccountId();
+  enabled_ = Enabled();
+  state_ = State::kNotAuthenticated;
+  start_login_time();
+}
+
+}  // namespace twinpost::imap
