@@ -66,7 +66,8 @@ std::size_t HeaderFieldFilter::name(std::string_view piece) {
   return stop + 1;
 }
 
-// What is held is the line up to its colon, or to where it is clear that there is none: that goes with the field before it.
+// What is held is the line up to its colon, or to where it is clear that there is none: that goes
+// with the field before it.
 void HeaderFieldFilter::decide(bool has_colon) {
   if (has_colon) {
     // RFC 5322 4.5: blanks before the colon are obsolete syntax

@@ -1,8 +1,8 @@
 // HEADER.FIELDS and HEADER.FIELDS.NOT (RFC 9051 6.4.5.1) of a header that comes piece by piece.
 //
-// Gives the octets that append_header_fields() (section.h) gives of the whole header, in memory that does not grow with
-// it. One difference: a line without a colon in its first kMaxFieldName octets is taken for no field even where one
-// comes later. Pure; one thread.
+// Gives the octets that append_header_fields() (section.h) gives of the whole header, in memory
+// that does not grow with it. One difference: a line without a colon in its first kMaxFieldName
+// octets is taken for no field even where one comes later. Pure; one thread.
 #pragma once
 
 #include <cstddef>

@@ -8,6 +8,9 @@ namespace {
 
 // What a piece of a section has at least, however full the slice is.
 constexpr std::size_t kLeastPiece = std::size_t{16} * 1024;
+// How many sections of one message may keep what is made for them (SectionReader::kKept each);
+// further ones are made twice.
+constexpr std::size_t kMostKept = 16;
 
 bool is_binary(FetchKind kind) {
   return kind == FetchKind::kBinary || kind == FetchKind::kBinarySize;
@@ -131,7 +134,7 @@ Result<void> MessageResponse::find_section(const PlannedSection& planned,
       (summary_->message.defects & static_cast<mail::DefectBits>(mail::Defect::kNul)) != 0;
   sections_.push_back({&planned, is_there, may_hold_nul, false,
                        SectionReader(is_there ? span : mail::Span{}, making_of(source, planned),
-                                     planned.item.partial)});
+                                     planned.item.partial, sections_.size() < kMostKept)});
   return {};
 }
 

@@ -1,7 +1,8 @@
 // One message's FETCH response, made in as many pieces as it takes.
 //
-// Everything is found and measured before the first octet, so that most of what can go wrong does so while the message can
-// still be left out. Pure over a ReadView; one thread at a time (a worker, while the session waits).
+// Everything is found and measured before the first octet, so that most of what can go wrong does
+// so while the message can still be left out. Pure over a ReadView; one thread at a time (a worker,
+// while the session waits).
 #pragma once
 
 #include <optional>
@@ -30,8 +31,8 @@ class MessageResponse {
 
   // `can_be_marked`: it is in the mailbox still, so that \Seen can be set.
   void begin(const store::MessageRecord& record, SequenceNumber number, bool can_be_marked);
-  // Appends to `out` until the response is complete (true) or the limits are reached. An error ends it, in the middle
-  // perhaps: what this call has appended must not be sent.
+  // Appends to `out` until the response is complete (true) or the limits are reached. An error ends
+  // it, in the middle perhaps: what this call has appended must not be sent.
   [[nodiscard]] Result<bool> go_on(const store::ReadView& view, const SliceLimits& limits,
                                    std::string& out);
   void give_up() { state_ = State::kIdle; }

@@ -39,8 +39,9 @@ Result<void> read_exactly(const MessageBytes& message, mail::Span span, std::str
 
 }  // namespace
 
-SectionReader::SectionReader(mail::Span span, Making making, std::optional<Partial> partial)
-    : span_(span), making_(making), partial_(partial) {}
+SectionReader::SectionReader(mail::Span span, Making making, std::optional<Partial> partial,
+                             bool may_keep)
+    : span_(span), making_(making), partial_(partial), may_keep_(may_keep) {}
 
 Result<bool> SectionReader::measure(const MessageBytes& message, SteadyTime deadline) {
   if (!measured_ && is_plain()) settle(span_.size());
@@ -144,6 +145,7 @@ Result<void> SectionReader::next_made(const MessageBytes& message, std::string& 
   const std::string_view wanted = overlap(made, begin, clip_);
   out += wanted;
   sent_ += wanted.size();
+  if (at_end()) pass_.reset();
   return {};
 }
 

@@ -29,7 +29,8 @@ bool is_of_summary(FetchKind kind) {
          kind == FetchKind::kBodyShort || kind == FetchKind::kPreview;
 }
 
-// The same data: asked for twice it is given once. RFC 9051 7.5.2: the response says nothing of PEEK.
+// The same data: asked for twice it is given once. RFC 9051 7.5.2: the response says nothing of
+// PEEK.
 bool is_same(const FetchItem& left, const FetchItem& right) {
   return left.kind == right.kind && left.section == right.section && left.partial == right.partial;
 }

@@ -1,7 +1,7 @@
 // What one FETCH command asks for, sorted once for all its messages.
 //
-// Immutable while the command runs: workers read it. Its items hold views into the command's buffer, which is good until the
-// handler returns.
+// Immutable while the command runs: workers read it. Its items hold views into the command's
+// buffer, which is good until the handler returns.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct FetchPlan {
   FetchPlan(const FetchPlan&) = delete;
   FetchPlan& operator=(const FetchPlan&) = delete;
 
-  // Each once. Those that are short come first in a response (the order is free, RFC 9051 7.5.2), so that nothing but
-  // the place in a section has to be kept while a large one is on its way.
+  // Each once. Those that are short come first in a response (the order is free, RFC 9051 7.5.2),
+  // so that nothing but the place in a section has to be kept while a large one is on its way.
   std::vector<FetchItem> values;
   std::vector<PlannedSection> sections;  // BODY[...], BINARY[...], BINARY.SIZE[...], RFC822...
 

@@ -53,7 +53,7 @@ Result<NumberSet> find_vanished(const store::ReadView& view, const Selected& sel
   if (set.saved) {
     for (const NumberRange& range : selected.saved.ranges()) asked.add(range);
   }
-  auto changes = view.changes_since(selected.key, since);
+  auto changes = view.changes_since(selected.key, since, 0);
   if (changes) {
     const NumberSet gone = without(set_of(changes->vanished), known_to(selected));
     return without(gone, without(gone, asked));  // those of `gone` that were asked for

@@ -7,11 +7,13 @@ namespace twinpost::imap {
 
 namespace {
 
-// Records that nobody asked for are read over while they are fewer than a new search in the table would cost.
+// Records that nobody asked for are read over while they are fewer than a new search in the table
+// would cost.
 constexpr unsigned kMostSkipped = 64;
 // How many records between two looks at the clock, where each costs a fraction of a microsecond.
 constexpr unsigned kRecordsPerLook = 64;
-// How far back removed messages are looked for at least. Looking further than needed costs time only.
+// How far back removed messages are looked for at least. Looking further than needed costs time
+// only.
 constexpr std::chrono::hours kRemovedWithin{1};
 
 UnixTime removed_since(const Selected& selected) {
@@ -148,6 +150,7 @@ void FetchWalk::answer(Work& work, const store::MessageRecord& record, bool is_r
     append_fetch_start(work.out, number_of_wanted());
     append_values(work.out, plan_.values, view_, record, nullptr, false);
     work.out += ")\r\n";
+    if (!is_removed) note_shown(work, record);
     advance();
   } else {
     response_.begin(record, number_of_wanted(), !is_removed);
@@ -186,7 +189,16 @@ void FetchWalk::go_on(Work& work, std::size_t begin) {
   if (response_.marks_seen() && (record.flags & store::bit(store::Flag::kSeen)) == 0) {
     work.slice.unseen.push_back(record);
   }
+  note_shown(work, record);
   advance();
+}
+
+void FetchWalk::note_shown(Work& work, const store::MessageRecord& record) const {
+  if (!plan_.shows_flags || record.modseq <= view_.selected.known ||
+      work.slice.shown.size() == Selected::kMostShown) {
+    return;
+  }
+  work.slice.shown.emplace_back(record.uid, record.modseq);
 }
 
 void FetchWalk::leave_out(Error error) {

@@ -1,9 +1,10 @@
 // A FETCH over a set of messages, slice by slice.
 //
-// Goes through the messages in order and fills one buffer a slice with their responses; stops where a slice has done
-// enough (DESIGN: 256 KiB of output or 20 ms) and goes on in the next, in the middle of a large section too, whose
-// blob it pins meanwhile. Messages that have left the mailbox while the client has not been told are looked for
-// among the removed ones (RFC 9051 7.5.1). What can't be read is left out and remembered for the tagged answer.
+// Goes through the messages in order and fills one buffer a slice with their responses; stops where
+// a slice has done enough (DESIGN: 256 KiB of output or 20 ms) and goes on in the next, in the
+// middle of a large section too, whose blob it pins meanwhile. Messages that have left the mailbox
+// while the client has not been told are looked for among the removed ones (RFC 9051 7.5.1). What
+// can't be read is left out and remembered for the tagged answer.
 //
 // Runs on workers, one slice at a time, while the session waits.
 #pragma once
@@ -33,11 +34,14 @@ class FetchWalk {
 
   struct Slice {
     bool is_last = false;
-    // The response at work can't be finished, and a part of it was given out by an earlier slice. Nothing of this
-    // slice may be sent.
+    // The response at work can't be finished, and a part of it was given out by an earlier slice.
+    // Nothing of this slice may be sent.
     std::optional<Error> broken;
-    // Messages whose responses are complete with this slice and set \Seen, which they lacked; as they were read.
+    // Messages whose responses are complete with this slice and set \Seen, which they lacked; as
+    // they were read.
     std::vector<store::MessageRecord> unseen;
+    // Messages whose flags were shown, and have changed since the client was last told of changes.
+    std::vector<std::pair<store::Uid, store::ModSeq>> shown;
   };
   // Puts the next slice's octets in `out`, in place of what is there.
   [[nodiscard]] Slice next(const store::ReadView& view, std::string& out);
@@ -72,6 +76,7 @@ class FetchWalk {
   void answer(Work& work, const store::MessageRecord& record, bool is_removed);
   void go_on(Work& work, std::size_t begin);
   void leave_out(Error error);  // the wanted one
+  void note_shown(Work& work, const store::MessageRecord& record) const;
 
   store::Store& store_;
   const FetchPlan& plan_;

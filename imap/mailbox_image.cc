@@ -11,6 +11,8 @@ constexpr store::Uid kLastUid{std::numeric_limits<std::uint32_t>::max()};
 // What an image costs beside its runs, roughly.
 constexpr std::size_t kFixedOctets = 256;
 constexpr std::size_t kRunOctets = 12;
+// With more than these it is cheaper to look at all anew.
+constexpr std::size_t kMostChanges = 5000;
 
 std::size_t octets_of(const MailboxImage& image) {
   return kFixedOctets + image.uids->runs() * kRunOctets;
@@ -91,12 +93,13 @@ Result<MailboxImagePtr> make_image(const store::ReadView& view, store::MailboxKe
                                    const store::MailboxInfo& info, MailboxImagePtr last) {
   if (!last || last->modseq > info.highest_modseq) return build(view, key, info);
   if (last->modseq == info.highest_modseq) return last;
-  const auto changes = view.changes_since(key, last->modseq);
+  const auto changes = view.changes_since(key, last->modseq, kMostChanges);
   if (!changes) {
     // Older than the tombstones reach.
     if (changes.error().code == ErrorCode::kInvalid) return build(view, key, info);
     return tl::unexpected(changes.error());
   }
+  if (changes->rest_from.value() != 0) return build(view, key, info);
   auto renewed = renew(view, key, info, *last, *changes);
   // The counters are the check of the sum: an image that went wrong is not kept.
   if (renewed && (*renewed)->uids->size() != info.messages) return build(view, key, info);

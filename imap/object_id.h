@@ -1,4 +1,5 @@
-// Object ids as IMAP clients see them (RFC 8474 section 7: 1*255 of [A-Za-z0-9_-]): EMAILID "M12", THREADID "T12".
+// Object ids as IMAP clients see them (RFC 8474 section 7: 1*255 of [A-Za-z0-9_-]): EMAILID "M12",
+// THREADID "T12".
 //
 // The letter keeps ids of different kinds apart, as section 8 asks for. Pure; any thread.
 #pragma once

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "imap/changed_pages.h"
 #include "imap/list_lines.h"
 #include "imap/mailbox_name.h"
 
@@ -66,19 +67,6 @@ NumberSet intersection(const NumberSet& left, const NumberSet& right) {
   return both;
 }
 
-Result<std::vector<store::MessageRecord>> changed_since(const store::ReadView& view,
-                                                        store::MailboxKey key,
-                                                        store::ModSeq since) {
-  std::vector<store::MessageRecord> changed;
-  const store::UidRange all{store::Uid(1), kLastUid};
-  const auto scanned = view.for_each_message(key, all, [&](const store::MessageRecord& record) {
-    if (record.modseq > since) changed.push_back(record);
-    return true;
-  });
-  if (!scanned) return tl::unexpected(scanned.error());
-  return changed;
-}
-
 }  // namespace
 
 NumberSet missing_uids(const UidList& uids, store::Uid below, const QResync& request) {
@@ -103,26 +91,25 @@ Result<Resync> resynchronize(const store::ReadView& view, store::MailboxKey key,
                              const QResync& request) {
   Resync resync;
   const store::ModSeq since(request.mod_seq);
-  const NumberSet asked = reported(request, info);
+  resync.asked = reported(request, info);
+  const NumberSet& asked = resync.asked;
   if (since >= info.highest_modseq) return resync;
-  auto changes = view.changes_since(key, since);
+  auto changes = view.changes_since(key, since, kChangedPage);
   if (changes) {
     for (const store::Uid uid : changes->vanished) {
       if (asked.contains(uid.value())) resync.vanished.add(uid.value());
     }
     resync.changed = std::move(changes->changed);
+    resync.rest_from = changes->rest_from;
   } else if (changes.error().code == ErrorCode::kInvalid) {
     resync.vanished = intersection(missing_uids(uids, info.uid_next, request), asked);
-    auto changed = changed_since(view, key, since);
-    if (!changed) return tl::unexpected(changed.error());
-    resync.changed = *std::move(changed);
+    auto page = next_changed(view, key, since, store::Uid(1));
+    if (!page) return tl::unexpected(page.error());
+    resync.changed = std::move(page->changed);
+    resync.rest_from = page->rest_from;
   } else {
     return tl::unexpected(changes.error());
   }
-  resync.changed.erase(
-      std::remove_if(resync.changed.begin(), resync.changed.end(),
-                     [&](const store::MessageRecord& r) { return !asked.contains(r.uid.value()); }),
-      resync.changed.end());
   return resync;
 }
 

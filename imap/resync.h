@@ -14,7 +14,9 @@ namespace twinpost::imap {
 
 struct Resync {
   NumberSet vanished;                         // UIDs
-  std::vector<store::MessageRecord> changed;  // by UID
+  std::vector<store::MessageRecord> changed;  // by UID; the first page (changed_pages.h)
+  store::Uid rest_from;
+  NumberSet asked;  // UIDs that the client wants to hear of
 };
 
 // `uids` is the mailbox as `view` has it. Where the tombstones do not reach back to the client's modseq, every UID

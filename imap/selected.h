@@ -5,7 +5,9 @@
 // may read `uids` and the rest (const) while the handler waits for it. Loop thread otherwise.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -52,6 +54,16 @@ class Selected {
   // does not repeat them.
   std::set<store::ModSeq> told;
   void note_told(const store::MessageRecord& record) { told.insert(record.modseq); }
+
+  // Flags that a FETCH has shown as another session has changed them, before sync() came to tell: each UID with the modseq
+  // it was shown at.
+  std::map<store::Uid, store::ModSeq> shown;
+  static constexpr std::size_t kMostShown = 10'000;
+  [[nodiscard]] bool was_told(const store::MessageRecord& record) const {
+    if (told.contains(record.modseq)) return true;
+    const auto found = shown.find(record.uid);
+    return found != shown.end() && found->second == record.modseq;
+  }
 
   bool stale = false;  // the store has announced changes after `known`
   bool gone = false;   // the mailbox itself was deleted

@@ -145,6 +145,7 @@ class Session {
   void fail_internally(const std::exception_ptr& broken, std::string& id);
 
   Task<void> tell(store::Changes changes, bool may_expunge);
+  Task<bool> tell_changed(std::vector<store::MessageRecord> changed);
   Task<Reply> fail_credentials();
   Reply login_failed(std::string text, std::string code);
   Task<std::optional<Reply>> register_session(config::Account account);

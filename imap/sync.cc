@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "imap/changed_pages.h"
 
 namespace twinpost::imap {
 namespace {
@@ -32,7 +33,12 @@ Result<store::Changes> compare(const store::ReadView& view, const Selected& sele
   const auto scanned =
       view.for_each_message(selected.key, all, [&](const store::MessageRecord& record) {
         now.push_back(record.uid);
-        if (record.modseq > selected.known) changes.changed.push_back(record);
+        if (record.modseq <= selected.known || changes.rest_from.value() != 0) return true;
+        if (changes.changed.size() == kChangedPage) {
+          changes.rest_from = record.uid;
+        } else {
+          changes.changed.push_back(record);
+        }
         return true;
       });
   if (!scanned) return tl::unexpected(scanned.error());
@@ -53,7 +59,7 @@ Result<News> find_news(const store::ReadView& view, const Selected& selected) {
   news.keywords = info->keywords;
   news.changes.highest = selected.known;
   if (info->highest_modseq <= selected.known) return news;
-  auto changes = view.changes_since(selected.key, selected.known);
+  auto changes = view.changes_since(selected.key, selected.known, kChangedPage);
   if (!changes && changes.error().code == ErrorCode::kInvalid) {
     changes = compare(view, selected, *info);
   }
@@ -203,7 +209,9 @@ Task<void> Session::sync(bool may_expunge) {
       co_await tell(std::move(news->changes), may_expunge);
     }
   } else if (may_expunge && !selected.untold.empty()) {
-    co_await tell(store::Changes{selected.known, {}, {}}, may_expunge);
+    store::Changes nothing_new;
+    nothing_new.highest = selected.known;
+    co_await tell(std::move(nothing_new), may_expunge);
   }
   // RFC 2180 section 3.3: the client can't do anything with it any more.
   if (selected.gone) bye("The selected mailbox has been deleted", "mailbox-deleted");
@@ -219,21 +227,46 @@ Task<void> Session::tell(store::Changes changes, bool may_expunge) {
   } else {
     selected.untold = std::move(vanished);
   }
+  send(std::exchange(out, {}));
+  bool goes_on = co_await tell_changed(std::move(changes.changed));
+  // Later pages are of later snapshots: what they tell too early is at most told twice.
+  for (store::Uid from = changes.rest_from; goes_on && from.value() != 0;) {
+    auto page = co_await store().read([&](const store::ReadView& view) {
+      return next_changed(view, selected.key, selected.known, from);
+    });
+    if (!page) {
+      log::error("imap-sync", {{"mailbox", selected.name}, {"error", page.error().message}});
+      selected.stale = true;
+      co_return;  // `known` stays: all of it is told again
+    }
+    from = page->rest_from;
+    goes_on = co_await tell_changed(std::move(page->changed));
+  }
+  if (!goes_on) co_return;
+  selected.known = std::max(selected.known, changes.highest);
+  selected.told.erase(selected.told.begin(), selected.told.upper_bound(selected.known));
+  std::erase_if(selected.shown, [&](const auto& one) { return one.second <= selected.known; });
+}
+
+// False where the session is over.
+Task<bool> Session::tell_changed(std::vector<store::MessageRecord> changed) {
+  Selected& selected = *selected_;
+  std::string out;
   const store::Uid last_told = selected.uids->last().value_or(store::Uid(0));
-  append_arrivals(out, *this, selected, changes.changed);
+  append_arrivals(out, *this, selected, changed);
   std::size_t in_piece = 0;
-  for (const store::MessageRecord& record : changes.changed) {
+  for (const store::MessageRecord& record : changed) {
     if (record.uid > last_told) break;
-    if (selected.told.contains(record.modseq)) continue;
+    if (selected.was_told(record)) continue;
     append_flags_update(out, *this, selected, record);
     if (++in_piece < kRecordsPerPiece) continue;
     in_piece = 0;
     send(std::exchange(out, {}));
-    if (!co_await drained()) co_return;
+    const bool goes_on = co_await drained();
+    if (!goes_on) co_return false;
   }
   send(out);
-  selected.known = std::max(selected.known, changes.highest);
-  selected.told.erase(selected.told.begin(), selected.told.upper_bound(selected.known));
+  co_return true;
 }
 
 }  // namespace twinpost::imap

@@ -275,9 +275,9 @@ Result<std::vector<Uid>> Queries::vanished_since(MailboxKey key, ModSeq since) c
 // Flag changes and arrivals have no index: their modseq is in the messages. Where the log of what
 // changed lately does not reach so far back, all of them are scanned (under a tenth of a
 // millisecond for a thousand).
-Result<std::vector<MessageRecord>> Queries::changed_since(MailboxKey key, ModSeq since,
-                                                          std::uint32_t messages) const {
-  std::vector<MessageRecord> changed;
+Result<void> Queries::find_changed(MailboxKey key, ModSeq since, std::uint32_t messages,
+                                   std::size_t most, Changes& changes) const {
+  std::vector<MessageRecord>& changed = changes.changed;
   const auto touched = log_ != nullptr ? log_->touched_since(key, since) : std::nullopt;
   const bool few = touched && (touched->size() <= kFewTouched ||
                                touched->size() <= messages / kScannedWhileOneIsLookedUp);
@@ -285,9 +285,14 @@ Result<std::vector<MessageRecord>> Queries::changed_since(MailboxKey key, ModSeq
     for (const Uid uid : *touched) {
       auto found = find_message(key, uid);
       if (!found) return failed(found);
-      if (*found && (*found)->modseq > since) changed.push_back(std::move(**found));
+      if (!*found || (*found)->modseq <= since) continue;
+      if (changed.size() == most) {
+        changes.rest_from = uid;
+        break;
+      }
+      changed.push_back(std::move(**found));
     }
-    return changed;
+    return {};
   }
   if (log_ != nullptr) log_->count_scan();
   MessageRecord record;
@@ -297,14 +302,19 @@ Result<std::vector<MessageRecord>> Queries::changed_since(MailboxKey key, ModSeq
                         if (auto decoded = decode_message(found_key, value, record); !decoded) {
                           return failed(decoded);
                         }
-                        if (record.modseq > since) changed.push_back(record);
+                        if (record.modseq <= since) return true;
+                        if (changed.size() == most) {
+                          changes.rest_from = record.uid;
+                          return false;
+                        }
+                        changed.push_back(record);
                         return true;
                       });
   if (!scanned) return failed(scanned);
-  return changed;
+  return {};
 }
 
-Result<Changes> Queries::changes_since(MailboxKey key, ModSeq since) const {
+Result<Changes> Queries::changes_since(MailboxKey key, ModSeq since, std::size_t most) const {
   auto row = mailbox_row(key);
   if (!row) return failed(row);
   Changes changes;
@@ -318,9 +328,8 @@ Result<Changes> Queries::changes_since(MailboxKey key, ModSeq since) const {
   auto vanished = vanished_since(key, since);
   if (!vanished) return failed(vanished);
   changes.vanished = std::move(*vanished);
-  auto changed = changed_since(key, since, row->info.messages);
-  if (!changed) return failed(changed);
-  changes.changed = std::move(*changed);
+  auto found = find_changed(key, since, row->info.messages, most, changes);
+  if (!found) return failed(found);
   return changes;
 }
 

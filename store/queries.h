@@ -62,7 +62,7 @@ class Queries {
   [[nodiscard]] Result<std::optional<MessageRecord>> removed_message(MailboxKey key, Uid uid,
                                                                      UnixTime since) const;
   [[nodiscard]] Result<std::vector<Uid>> uids(MailboxKey key) const;
-  [[nodiscard]] Result<Changes> changes_since(MailboxKey key, ModSeq since) const;
+  [[nodiscard]] Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const;
   [[nodiscard]] Result<BlobInfo> blob_info(BlobId blob) const;
   [[nodiscard]] Result<void> read_message(const MessageRecord& record, std::uint64_t offset,
                                           std::uint64_t length, std::string& out) const;
@@ -75,8 +75,8 @@ class Queries {
   [[nodiscard]] Result<void> read_body(BlobId blob, const BlobRow& row, std::uint64_t offset,
                                        std::uint64_t length, std::string& out) const;
   [[nodiscard]] Result<std::vector<Uid>> vanished_since(MailboxKey key, ModSeq since) const;
-  [[nodiscard]] Result<std::vector<MessageRecord>> changed_since(MailboxKey key, ModSeq since,
-                                                                 std::uint32_t messages) const;
+  [[nodiscard]] Result<void> find_changed(MailboxKey key, ModSeq since, std::uint32_t messages,
+                                          std::size_t most, Changes& changes) const;
 
   const engine::ReadTxn& txn_;
   const Tables& tables_;
@@ -123,8 +123,8 @@ class ViewOver : public Base {
     return queries_.removed_message(key, uid, since);
   }
   Result<std::vector<Uid>> uids(MailboxKey key) const override { return queries_.uids(key); }
-  Result<Changes> changes_since(MailboxKey key, ModSeq since) const override {
-    return queries_.changes_since(key, since);
+  Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const override {
+    return queries_.changes_since(key, since, most);
   }
   Result<BlobInfo> blob_info(BlobId blob) const override { return queries_.blob_info(blob); }
   Result<void> read_message(const MessageRecord& record, std::uint64_t offset, std::uint64_t length,

@@ -59,7 +59,10 @@ class ReadView {
 
   // Everything that happened after `since`. kInvalid where `since` is older than the tombstones reach (the caller then
   // compares UIDs itself).
-  [[nodiscard]] virtual Result<Changes> changes_since(MailboxKey key, ModSeq since) const = 0;
+  // At most `most` records are given, the first by UID; changed_since() gives the rest.
+  [[nodiscard]] virtual Result<Changes> changes_since(MailboxKey key, ModSeq since,
+                                                      std::size_t most = kAllChanges) const = 0;
+  static constexpr std::size_t kAllChanges = ~std::size_t{0};
 
   [[nodiscard]] virtual Result<BlobInfo> blob_info(BlobId blob) const = 0;
   // Appends up to `length` octets from `offset` of the message as clients see it (prefix, then body) to `out`; fewer where

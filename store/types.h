@@ -204,6 +204,8 @@ struct Changes {
   ModSeq highest;                      // what the reader knows once it has taken these in
   std::vector<MessageRecord> changed;  // new or with new flags, by UID
   std::vector<Uid> vanished;           // ascending
+  // Where not all that changed is in `changed`: the UID from which on the rest is. 0: nothing is left out.
+  Uid rest_from;
 };
 
 // Inclusive, both ends at least 1.

@@ -1,7 +1,8 @@
 // FETCH and UID FETCH (RFC 9051 6.4.5 and 6.4.9; RFC 3516, 7162, 8474, 8514, 8970, 9394).
 //
-// The work is in FetchWalk; here it is given to workers slice by slice, and what concerns the session is done: its client is told
-// of mod-sequences and of vanished messages, \Seen is set, and troubles become the tagged answer.
+// The work is in FetchWalk; here it is given to workers slice by slice, and what concerns the
+// session is done: its client is told of mod-sequences and of vanished messages, \Seen is set, and
+// troubles become the tagged answer.
 #include <algorithm>
 #include <iterator>
 
@@ -42,7 +43,8 @@ bool was_shown(const std::vector<store::MessageRecord>& before, const store::Mes
          (found->flags | store::bit(store::Flag::kSeen)) == now.flags;
 }
 
-// Sets \Seen of those whose data has been sent, and tells the client. `unseen`: ascending, as they were read.
+// Sets \Seen of those whose data has been sent, and tells the client. `unseen`: ascending, as they
+// were read.
 Task<Result<void>> mark_seen(Session& session, const FetchPlan& plan,
                              std::vector<store::MessageRecord> unseen) {
   Selected& selected = *session.selected();
@@ -73,6 +75,17 @@ Task<Result<void>> mark_seen(Session& session, const FetchPlan& plan,
   }
   session.send(out);
   co_return Result<void>{};
+}
+
+// sync() need not repeat them; with CONDSTORE only where the mod-sequence was shown too.
+void note_shown(Session& session, const FetchPlan& plan,
+                const std::vector<std::pair<store::Uid, store::ModSeq>>& shown) {
+  Selected& selected = *session.selected();
+  if (session.enabled().condstore && !plan.shows_modseq) return;
+  for (const auto& [uid, modseq] : shown) {
+    if (selected.shown.size() == Selected::kMostShown) return;
+    selected.shown[uid] = modseq;
+  }
 }
 
 void log_left_out(Session& session, store::Uid uid, const Error& error) {
@@ -149,6 +162,7 @@ Task<Reply> fetch(Session& session, const Command& command) {
     if (!slice) co_return reply_for(slice.error(), "FETCH");
     is_last = slice->is_last;
     session.send(out);
+    note_shown(session, plan, slice->shown);
     if (!slice->unseen.empty()) {
       auto now_marked = co_await mark_seen(session, plan, std::move(slice->unseen));
       if (!now_marked) marked = std::move(now_marked);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "imap/changed_pages.h"
 #include "imap/commands.h"
 #include "imap/expunge.h"
 #include "imap/mailbox_image.h"
@@ -17,8 +18,6 @@
 
 namespace twinpost::imap::commands {
 namespace {
-
-constexpr std::size_t kRecordsPerPiece = 1000;
 
 // What the reads find out.
 struct Opened {
@@ -103,23 +102,36 @@ std::string opening_lines(const Session& session, const Selected& selected, cons
   return out;
 }
 
+void send_changed(Session& session, const NumberSet& asked,
+                  const std::vector<store::MessageRecord>& changed) {
+  std::string out;
+  for (const store::MessageRecord& record : changed) {
+    if (asked.contains(record.uid.value())) {
+      append_flags_update(out, session, *session.selected(), record);
+    }
+  }
+  session.send(out);
+}
+
 // RFC 7162 3.2.5.1: VANISHED (EARLIER), then the messages that are new or changed.
-Task<bool> send_resync(Session& session, const Resync& resync) {
+Task<Result<void>> send_resync(Session& session, const Resync& resync, store::ModSeq since) {
   std::string out;
   for (const std::string& piece : resync.vanished.to_pieces(8000)) {
     out += "* VANISHED (EARLIER) " + piece + "\r\n";
   }
-  std::size_t in_piece = 0;
-  for (const store::MessageRecord& record : resync.changed) {
-    append_flags_update(out, session, *session.selected(), record);
-    if (++in_piece < kRecordsPerPiece) continue;
-    in_piece = 0;
-    session.send(std::exchange(out, {}));
-    const bool goes_on = co_await session.drained();
-    if (!goes_on) co_return false;
-  }
   session.send(out);
-  co_return true;
+  send_changed(session, resync.asked, resync.changed);
+  const store::MailboxKey key = session.selected()->key;
+  for (store::Uid from = resync.rest_from; from.value() != 0;) {
+    const bool goes_on = co_await session.drained();
+    if (!goes_on) break;
+    const auto page = co_await session.store().read(
+        [&](const store::ReadView& view) { return next_changed(view, key, since, from); });
+    if (!page) co_return tl::unexpected(page.error());
+    send_changed(session, resync.asked, page->changed);
+    from = page->rest_from;
+  }
+  co_return Result<void>{};
 }
 
 std::unique_ptr<Selected> make_selected(Session& session, const Opened& opened, bool read_only,
@@ -168,8 +180,13 @@ Task<Reply> select(Session& session, const Command& command) {
   session.select(make_selected(session, *opened, read_only, recent_from));
   session.send(opening_lines(session, *session.selected(), *opened));
   if (opened->resync) {
-    const bool sent = co_await send_resync(session, *opened->resync);
-    if (!sent) co_return Reply::said();
+    const store::ModSeq since(arguments.qresync->mod_seq);
+    const auto sent = co_await send_resync(session, *opened->resync, since);
+    if (!sent) {
+      session.deselect();
+      co_return reply_for(sent.error(), "select");
+    }
+    if (session.ended()) co_return Reply::said();
   }
   co_return read_only ? Reply::ok("EXAMINE completed", "READ-ONLY")
                       : Reply::ok("SELECT completed", "READ-WRITE");

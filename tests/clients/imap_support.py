@@ -213,13 +213,15 @@ class Imap(wire.Channel):
 
 
 class ImapTest(ServerTest):
-    """A server with one account per test method, so that none finds another's mail: self.user, with PASSWORD."""
+    """A server with one account per test method, so that none finds another's mail: self.user, with self.password."""
+
+    password = PASSWORD
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         names = unittest.defaultTestLoader.getTestCaseNames(cls)
         cls.users = {name: f"user{i + 1}@example.org" for i, name in enumerate(names)}
-        cls.accounts = {user: PASSWORD for user in cls.users.values()}
+        cls.accounts = {user: cls.password for user in cls.users.values()}
 
     def setUp(self):
         self.user = self.users[self._testMethodName]
@@ -255,7 +257,7 @@ class ImapTest(ServerTest):
         self.addCleanup(session.close)
         if security == "starttls":
             session.starttls(self.context)
-        return session.login(self.user, PASSWORD)
+        return session.login(self.user, self.password)
 
     def truth(self, mailbox="INBOX"):
         """{uid: (flags, octets)} by a session of its own."""
@@ -273,7 +275,7 @@ class ImapTest(ServerTest):
 
     def maildrop(self):
         """The same INBOX by POP3."""
-        return self.server.maildrop(self.user, PASSWORD)
+        return self.server.maildrop(self.user, self.password)
 
     def deliver(self, *messages):
         self.server.deliver(self.user, *messages)
@@ -359,7 +361,7 @@ class NodeTest(ImapTest):
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output,
                 env=clean_environment(self.home, NODE_PATH=self.modules, PORT=str(self.address(security)[1]), SECURITY=security,
-                                      CERTIFICATE=self.server.certificate, MAIL_USER=self.user, MAIL_PASSWORD=PASSWORD, **environment))
+                                      CERTIFICATE=self.server.certificate, MAIL_USER=self.user, MAIL_PASSWORD=self.password, **environment))
         atexit.register(end, process)
         try:
             for line in process.stdout:
@@ -402,7 +404,7 @@ class NodeTest(ImapTest):
     def do_pop3_and_deliver(self):
         """POP3 removes the first message, then one arrives."""
         pop3 = wire.Pop3(self.server.pop3)
-        pop3.login(self.user, PASSWORD)
+        pop3.login(self.user, self.password)
         pop3.command("DELE 1")
         pop3.quit()
         self.do_deliver(2)

@@ -4,7 +4,7 @@ import os
 import unittest
 
 import imap_support
-from imap_support import PASSWORD, ImapTest, clean_environment, numbered, subject_of
+from imap_support import ImapTest, clean_environment, numbered, subject_of
 from twinpost_server import message, need, run
 
 RULES = r"""
@@ -45,9 +45,10 @@ end
 
 
 class Imapfilter(ImapTest):
+    password = "a plain secret"  # imapfilter puts it between quotes as it is
+
     def filter(self, security, rules):
         rc = os.path.join(self.home, "config.lua")
-        secret = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
         tls = "" if security == "none" else 'ssl = "auto",'
         with open(rc, "w", encoding="utf-8") as file:
             file.write(f"""options.timeout = 20
@@ -56,7 +57,7 @@ options.certificates = true
 options.hostnames = true
 options.info = false
 options.charset = "UTF-8"
-account = IMAP {{ server = "localhost", port = {self.address(security)[1]}, username = "{self.user}", password = "{secret}", {
+account = IMAP {{ server = "localhost", port = {self.address(security)[1]}, username = "{self.user}", password = "{self.password}", {
     tls if security == "tls" else ""} }}
 """ + rules)
         os.chmod(rc, 0o600)

@@ -49,9 +49,15 @@ class Asker:
 
     def __init__(self, connect):
         self.connect = connect
+        self.imap = None
         self.open()
 
+    def close(self):
+        if self.imap is not None:
+            self.imap.close()
+
     def open(self):
+        self.close()
         self.imap = self.connect()
         untagged, _ = self.imap.command("EXAMINE INBOX")
         self.count = next(int(line.split()[1]) for line in untagged if line.endswith(b" EXISTS"))
@@ -108,7 +114,9 @@ class Structure(unittest.TestCase):
     def ask_all(self, connect, count):
         asker = Asker(connect)
         self.assertEqual(asker.count, count)
-        return [asker.everything(number) for number in range(1, count + 1)]
+        answers = [asker.everything(number) for number in range(1, count + 1)]
+        asker.close()
+        return answers
 
     def judge(self, messages):
         wanted = os.environ.get("STRUCTURE_LIST", "")

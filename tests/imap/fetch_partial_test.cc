@@ -1,4 +1,5 @@
-// Ranges: pieces glued together are the whole, however they are cut, and whatever the octets are made of.
+// Ranges: pieces glued together are the whole, however they are cut, and whatever the octets are
+// made of.
 #include <doctest/doctest.h>
 
 #include "core/base/encoding.h"
@@ -147,4 +148,29 @@ TEST_CASE("a header that is too large to be kept gives its fields all the same")
   CHECK(rest == header.substr(16));
   CHECK(rig.item("BODY.PEEK[HEADER.FIELDS.NOT (subject return-path)]<200000.70>") ==
         rest.substr(200'000, 70));
+}
+
+TEST_CASE("a command with very many sections gives each as if it were alone") {
+  FetchRig rig;
+  rig.deliver_octets(message_of(octets_of_all_kinds(3000)), "Return-Path: <a@example.org>\r\n");
+  rig.select();
+  std::string items = "FLAGS";
+  for (int offset = 0; offset < 60; ++offset) {
+    items += " " + range("BINARY.PEEK[2]", static_cast<std::uint64_t>(offset) * 40, 50);
+    items += " " + range("BODY.PEEK[HEADER.FIELDS (subject x-long)]",
+                         static_cast<std::uint64_t>(offset), 9);
+  }
+  const auto response = rig.one("FETCH 1 (" + items + ")");
+  CHECK(response.items.size() == 121);
+  for (const auto& [name, value] : response.items) {
+    if (name == "FLAGS") continue;
+    const std::size_t open = name.find('<');
+    const bool is_binary = name.starts_with("BINARY");
+    const std::string alone = std::string(is_binary ? "BINARY.PEEK" : "BODY.PEEK") +
+                              name.substr(name.find('['), open - name.find('[') + 1) +
+                              name.substr(open + 1, name.size() - open - 2) +
+                              (is_binary ? ".50>" : ".9>");
+    CAPTURE(alone);
+    CHECK(rig.item(alone) == value);
+  }
 }

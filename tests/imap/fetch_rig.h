@@ -1,4 +1,5 @@
-// FETCH without a session: a store with one mailbox, a client's view of it, and the walk that makes the responses.
+// FETCH without a session: a store with one mailbox, a client's view of it, and the walk that makes
+// the responses.
 #pragma once
 
 #include <map>
@@ -13,8 +14,8 @@
 
 namespace twinpost::imap::test {
 
-// One FETCH response, read by other means than it was made: items by name ("BODY[1]<0>"), values as text. What is in
-// parentheses stays as it is on the wire.
+// One FETCH response, read by other means than it was made: items by name ("BODY[1]<0>"), values as
+// text. What is in parentheses stays as it is on the wire.
 struct FetchResponse {
   SequenceNumber number = 0;
   std::map<std::string, std::string> items;

@@ -207,6 +207,7 @@ class Player {
       wait(words.at(0));
     } else if (directive.word == "DO") {
       do_action(*world_, words);
+      world_->settle();
     } else if (directive.word == "EXPECT") {
       expect_state(*world_, words);
     } else {

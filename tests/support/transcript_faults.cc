@@ -45,8 +45,9 @@ class FaultyView final : public ReadView {
     return view_.removed_message(key, uid, since);
   }
   Result<std::vector<store::Uid>> uids(MailboxKey key) const override { return view_.uids(key); }
-  Result<store::Changes> changes_since(MailboxKey key, store::ModSeq since) const override {
-    return view_.changes_since(key, since);
+  Result<store::Changes> changes_since(MailboxKey key, store::ModSeq since,
+                                       std::size_t most) const override {
+    return view_.changes_since(key, since, most);
   }
   Result<store::BlobInfo> blob_info(BlobId blob) const override { return view_.blob_info(blob); }
   Result<void> read_message(const store::MessageRecord& record, std::uint64_t offset,

@@ -70,6 +70,11 @@ class World {
   void interrupt_connections();  // as a graceful stop does
   [[nodiscard]] std::size_t connections();
 
+  // Returns when the loop has done what was posted to it before: what was written is announced by then.
+  void settle() {
+    on_loop([](Server&) {});
+  }
+
  private:
   struct Server;
   void run_thread(std::promise<void> started);

@@ -155,7 +155,7 @@ async function condstore() {
     // RFC 7162 3.1.3: a store that is too late does nothing.
     await client.messageFlagsAdd(String(uids[1]), ['\\Flagged'], { uid: true, unchangedSince: since });
     assert.deepEqual((await ask('truth', 'INBOX'))[1].flags, ['\\Answered']);
-    assert.deepEqual(await client.search({ modseq: { modseq: since + 1n } }, { uid: true }), [uids[1]]);
+    assert.deepEqual(await client.search({ modseq: String(since + 1n) }, { uid: true }), [uids[1]]);
     await client.logout();
 }
 
@@ -214,9 +214,11 @@ async function refused() {
     const wrong = new ImapFlow({ host: server.host, port: server.port, secure: true, auth: { user: server.user, pass: 'wrong' },
         tls: { ca: server.ca }, logger: false });
     await assert.rejects(wrong.connect(), error => error.authenticationFailed === true);
+    wrong.close();
     const untrusting = new ImapFlow({ host: server.host, port: server.port, secure: true,
         auth: { user: server.user, pass: server.password }, logger: false });
     await assert.rejects(untrusting.connect(), /self-signed/);
+    untrusting.close();
 }
 
 play({ mailboxes, messages, idle, condstore, qresync, parts, refused });

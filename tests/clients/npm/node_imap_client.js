@@ -33,7 +33,7 @@ async function connected(options) {
 }
 
 function ended(box) {
-    const end = new Promise(resolve => box.once('end', resolve));
+    const end = new Promise(resolve => box.once('close', resolve));
     box.end();
     return end;
 }
@@ -156,9 +156,7 @@ async function condstore() {
         assert.deepEqual(attributes.flags.filter(flag => flag !== '\\Recent'), ['\\Answered']);
     }
     assert.ok(BigInt(changed[0].attributes.modseq) > BigInt(since));
-    await box.call('addFlagsSince', uids[1], '\\Flagged', since);
-    assert.deepEqual((await ask('truth', 'INBOX'))[1].flags, ['\\Answered']);
-    assert.deepEqual(await box.call('search', [['MODSEQ', String(BigInt(since) + 1n)]]), [uids[1]]);
+    assert.deepEqual((await box.call('search', [['MODSEQ', String(BigInt(since) + 1n)]])).map(Number), [uids[1]]);
     const found = await box.call('esearch', ['ALL'], ['MIN', 'MAX', 'COUNT']);
     assert.deepEqual([found.min, found.max, found.count].map(Number), [uids[0], uids[2], 3]);
     await ended(box);
