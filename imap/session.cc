@@ -76,9 +76,10 @@ bool may_expunge_after(const Command& command) {
 }  // namespace
 
 Session::Session(Context& context, net::Connection& connection)
-    : context_(context), connection_(connection), reader_(ReaderSettings::before_login()) {
-  start_login_time();
-}
+    : context_(context),
+      connection_(connection),
+      reader_(ReaderSettings::before_login()),
+      login_time_(context.services.config()->limits.login_time) {}
 
 Session::~Session() {
   deselect();
@@ -301,18 +302,6 @@ void Session::drop_unsent(const Error& error) {
 Duration Session::patience() const {
   const Duration idle = limit_of(config()->limits.idle_time_imap);
   return state_ == State::kNotAuthenticated ? std::min(idle, login_time_left()) : idle;
-}
-
-void Session::start_login_time() {
-  const auto login_time = config()->limits.login_time;
-  login_time_is_limited_ = login_time != 0ms;
-  login_deadline_ = steady_now() + login_time;
-}
-
-Duration Session::login_time_left() const {
-  if (!login_time_is_limited_) return config::kNoTimeLimit;
-  const auto left = std::chrono::duration_cast<Duration>(login_deadline_ - steady_now());
-  return std::max(left, Duration(1));
 }
 
 // What ends a wait for a command (RFC 9051 section 5.4 and 7.1.5).

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/auth/login_rules.h"
 #include "core/auth/sessions.h"
 #include "core/base/clock.h"
 #include "core/base/task.h"
@@ -113,8 +114,7 @@ class Session {
   [[nodiscard]] bool is_compressed() const { return compressed_; }
   void set_compressed() { compressed_ = true; }
   // What is left of the time for logging in; 1 ms at least.
-  [[nodiscard]] Duration login_time_left() const;
-  void start_login_time();
+  [[nodiscard]] Duration login_time_left() const { return login_time_.left(); }
 
   // The settings of the reader follow from what is enabled and from the configuration.
   void update_reader_settings();
@@ -160,9 +160,8 @@ class Session {
   bool ended_ = false;
   bool compressed_ = false;
   Enabled enabled_;
-  SteadyTime login_deadline_{};
-  bool login_time_is_limited_ = true;
-  unsigned failed_logins_ = 0;
+  auth::LoginTime login_time_;
+  auth::FailedLogins failed_logins_;
   std::uint64_t bad_commands_ = 0;  // in a row
 
   std::optional<config::Account> account_;  // once logged in

@@ -1,5 +1,4 @@
 // How a login becomes a session of an account, and how it ends (RFC 9051 section 3.2, RFC 8437).
-#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -8,22 +7,10 @@
 #include "imap/session.h"
 
 namespace twinpost::imap {
-namespace {
-
-constexpr unsigned kMaxFailedLogins = 4;
-constexpr unsigned kMaxDelayFactor = 5;
-constexpr Duration kDelaySlice{100};
-
-}  // namespace
 
 bool Session::may_log_in() const {
-  if (connection_.is_tls()) return true;
-  switch (config()->plaintext_login) {
-    case config::PlaintextLogin::kAlways: return true;
-    case config::PlaintextLogin::kLoopback: return connection_.peer().is_loopback;
-    case config::PlaintextLogin::kNever: return false;
-  }
-  return false;
+  return auth::may_send_password(config()->plaintext_login, connection_.is_tls(),
+                                 connection_.peer().is_loopback);
 }
 
 Task<Reply> Session::log_in(auth::Login login) {
@@ -50,24 +37,18 @@ Task<Reply> Session::log_in(auth::Login login) {
   }
   account_id_ = *prepared;
   state_ = State::kAuthenticated;
-  failed_logins_ = 0;
+  failed_logins_.forget();
   co_return Reply::ok("Logged in", "CAPABILITY " + capability_list(*this));
 }
 
-// The answer to a wrong password is held back, so that guessing takes long; nothing but this
-// coroutine waits.
 Task<Reply> Session::fail_credentials() {
-  const unsigned factor = std::min(1U << std::min(failed_logins_, 8U), kMaxDelayFactor);
-  const SteadyTime until = steady_now() + context_.failed_login_delay * factor;
-  while (steady_now() < until && !connection_.interrupted()) {
-    const auto left = std::chrono::ceil<Duration>(until - steady_now());
-    co_await sleep_for(executor(), std::clamp(left, Duration(1), kDelaySlice));
-  }
+  std::function<bool()> is_over = [this] { return connection_.interrupted(); };
+  co_await failed_logins_.hold_back(executor(), context_.failed_login_delay, std::move(is_over));
   co_return login_failed("Wrong user name or password", "AUTHENTICATIONFAILED");
 }
 
 Reply Session::login_failed(std::string text, std::string code) {
-  if (++failed_logins_ >= kMaxFailedLogins) {
+  if (failed_logins_.count()) {
     // The tagged answer first, then BYE with the reason.
     finish(reader_.tag(), Reply::no(std::move(text), std::move(code)));
     bye("Too many failed logins, closing", "failed-logins");
@@ -78,28 +59,26 @@ Reply Session::login_failed(std::string text, std::string code) {
 
 // From here on the session can be ended from outside. A reply: refused.
 Task<std::optional<Reply>> Session::register_session(config::Account account) {
-  // The accounts may have been reloaded while the password was being checked.
-  const auto now = context_.services.directory.account(account.name);
-  if (!now || !now->enabled || now->password != account.password) {
-    Reply reply = co_await fail_credentials();
-    co_return reply;
-  }
-  if (!now->imap.enabled) {
-    co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
-  }
   auth::Sessions::Entry entry;
   entry.account = account.name;
   entry.protocol = auth::Protocol::kImap;
   entry.address = connection_.peer().address;
   entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
-  auto registration =
-      context_.services.sessions.add(std::move(entry), config()->limits.connections_per_account);
-  if (!registration) {
-    co_return login_failed("This account has too many sessions already", "LIMIT");
+  auto registration = auth::register_session(context_.services, account, std::move(entry));
+  if (registration) {
+    registration_ = std::move(*registration);
+    account_ = std::move(account);
+    co_return std::nullopt;
   }
-  registration_ = std::move(*registration);
-  account_ = std::move(account);
-  co_return std::nullopt;
+  switch (registration.error().code) {
+    case ErrorCode::kPermission: {
+      Reply reply = co_await fail_credentials();
+      co_return reply;
+    }
+    case ErrorCode::kUnsupported:
+      co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
+    default: co_return login_failed("This account has too many sessions already", "LIMIT");
+  }
 }
 
 // A look first: as a rule there is nothing to do, and a login need not wait for a commit.
@@ -122,7 +101,7 @@ void Session::log_out() {
   account_id_ = store::AccountId();
   enabled_ = Enabled();
   state_ = State::kNotAuthenticated;
-  start_login_time();
+  login_time_ = auth::LoginTime(config()->limits.login_time);
 }
 
 }  // namespace twinpost::imap

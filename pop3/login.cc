@@ -1,6 +1,5 @@
 // USER and PASS (RFC 1939 section 7), AUTH PLAIN (RFC 5034, RFC 4616), and how a login becomes a
 // session with a maildrop.
-#include <algorithm>
 #include <utility>
 
 #include "core/auth/sasl.h"
@@ -11,14 +10,9 @@
 namespace twinpost::pop3 {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr unsigned kMaxFailedLogins = 4;
 // RFC 4616 section 2 asks for three times 255 octets, RFC 5034 section 4 puts them above the limit
 // of a command line.
 constexpr std::size_t kSaslLine = 2048;
-constexpr unsigned kMaxDelayFactor = 5;
-constexpr Duration kDelaySlice{100};
 
 // Said before a password is sent, to USER and to a bare AUTH PLAIN. RFC 3206 advises against [AUTH]
 // on USER because it tells that the user exists; this answer is the same for every name, and why it
@@ -126,13 +120,8 @@ Task<void> auth(Session& session, const Command& command) {
 }  // namespace commands
 
 bool Session::may_log_in() const {
-  if (connection_.is_tls()) return true;
-  switch (config()->plaintext_login) {
-    case config::PlaintextLogin::kAlways: return true;
-    case config::PlaintextLogin::kLoopback: return connection_.peer().is_loopback;
-    case config::PlaintextLogin::kNever: return false;
-  }
-  return false;
+  return auth::may_send_password(config()->plaintext_login, connection_.is_tls(),
+                                 connection_.peer().is_loopback);
 }
 
 Task<void> Session::log_in(auth::Login login) {
@@ -157,21 +146,15 @@ Task<void> Session::log_in(auth::Login login) {
   }
 }
 
-// The answer to a wrong password is held back, so that guessing takes long; nothing but this
-// coroutine waits.
 Task<void> Session::fail_credentials() {
-  const unsigned factor = std::min(1U << std::min(failed_logins_, 8U), kMaxDelayFactor);
-  const SteadyTime until = steady_now() + context_.failed_login_delay * factor;
-  while (steady_now() < until && !connection_.interrupted()) {
-    const auto left = std::chrono::ceil<Duration>(until - steady_now());
-    co_await sleep_for(context_.services.executor, std::clamp(left, Duration(1), kDelaySlice));
-  }
+  std::function<bool()> is_over = [this] { return connection_.interrupted(); };
+  co_await failed_logins_.hold_back(context_.services.executor, context_.failed_login_delay,
+                                    std::move(is_over));
   reply_login_failed(ResponseCode::kAuth, "wrong user name or password");
 }
 
 void Session::reply_login_failed(ResponseCode code, std::string_view text) {
-  ++failed_logins_;
-  if (failed_logins_ < kMaxFailedLogins) {
+  if (!failed_logins_.count()) {
     reply_error(code, text);
     return;
   }
@@ -181,29 +164,25 @@ void Session::reply_login_failed(ResponseCode code, std::string_view text) {
 
 // From here on the session can be ended from outside. False: refused, and the client knows why.
 Task<bool> Session::register_session(const config::Account& account) {
-  // The accounts may have been reloaded while the password was being checked.
-  const auto now = context_.services.directory.account(account.name);
-  if (!now || !now->enabled || now->password != account.password) {
-    co_await fail_credentials();
-    co_return false;
-  }
-  if (!now->pop3.enabled) {
-    reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
-    co_return false;
-  }
   auth::Sessions::Entry entry;
   entry.account = account.name;
   entry.protocol = auth::Protocol::kPop3;
   entry.address = connection_.peer().address;
   entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
-  auto registration =
-      context_.services.sessions.add(std::move(entry), config()->limits.connections_per_account);
-  if (!registration) {
-    reply_login_failed(ResponseCode::kSysTemp, "this account has too many sessions already");
-    co_return false;
+  auto registration = auth::register_session(context_.services, account, std::move(entry));
+  if (registration) {
+    registration_ = std::move(*registration);
+    co_return true;
   }
-  registration_ = std::move(*registration);
-  co_return true;
+  switch (registration.error().code) {
+    case ErrorCode::kPermission: co_await fail_credentials(); break;
+    case ErrorCode::kUnsupported:
+      reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
+      break;
+    default:
+      reply_login_failed(ResponseCode::kSysTemp, "this account has too many sessions already");
+  }
+  co_return false;
 }
 
 Task<void> Session::open_maildrop() {

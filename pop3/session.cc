@@ -60,11 +60,9 @@ constexpr std::array kRoutes = {
 }  // namespace
 
 Session::Session(Context& context, net::Connection& connection)
-    : context_(context), connection_(connection) {
-  const auto login_time = config()->limits.login_time;
-  login_time_is_limited_ = login_time != 0ms;
-  login_deadline_ = steady_now() + login_time;
-}
+    : context_(context),
+      connection_(connection),
+      login_time_(context.services.config()->limits.login_time) {}
 
 Session::~Session() {
   if (abort_timer_ != 0) context_.services.executor.cancel_timer(abort_timer_);
@@ -179,12 +177,6 @@ Task<Result<std::string_view>> Session::read_line(std::size_t least) {
       state_ == State::kAuthorization ? std::min(idle, login_time_left()) : idle;
   auto line = co_await connection_.read_line(limit, patience);
   co_return line;
-}
-
-Duration Session::login_time_left() const {
-  if (!login_time_is_limited_) return kNoLimit;
-  const auto left = std::chrono::duration_cast<Duration>(login_deadline_ - steady_now());
-  return std::max(left, Duration(1));
 }
 
 // What ends a wait for a command. None of it enters the UPDATE state (RFC 1939 section 6).

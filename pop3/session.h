@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/auth/login_rules.h"
 #include "core/auth/sessions.h"
 #include "core/base/clock.h"
 #include "core/base/task.h"
@@ -69,7 +70,7 @@ class Session {
   // Waits until all is sent. False as above.
   Task<bool> flushed();
   // What is left of the time for logging in; 1 ms at least.
-  [[nodiscard]] Duration login_time_left() const;
+  [[nodiscard]] Duration login_time_left() const { return login_time_.left(); }
 
   // AUTHORIZATION: whether a password may be sent over this connection (config plaintext_login, RFC
   // 8314 section 3).
@@ -107,10 +108,9 @@ class Session {
   Context& context_;
   net::Connection& connection_;
   State state_ = State::kAuthorization;
-  SteadyTime login_deadline_{};
-  bool login_time_is_limited_ = true;
+  auth::LoginTime login_time_;
   std::string user_name_;
-  unsigned failed_logins_ = 0;
+  auth::FailedLogins failed_logins_;
   std::uint64_t bad_commands_ = 0;  // in a row
   bool last_command_was_bad_ = false;
 
