@@ -64,6 +64,7 @@ Create Both
 Remove Both
 Expunge Both
 CopyArrivalDate yes
+FSync no
 SyncState {self.home}/state/
 """)
         self.rc = path

@@ -19,11 +19,10 @@ import urllib.request
 import imap_support
 from imap_support import ImapTest, end, numbered, subject_of
 from twinpost_server import free_port, message, need, skip
-from webdriver import ENTER, Browser
+from webdriver import Browser
 
 ROOT = "/var/lib/roundcube"
 SYSTEM_CONFIG = "/etc/roundcube"
-PHP_NEEDS = ("pdo_sqlite", "mbstring", "dom", "openssl")
 
 CONFIG = """<?php
 $config = [];
@@ -93,7 +92,8 @@ class Roundcube(ImapTest):
         return found
 
     def subjects(self):
-        return [text.strip() for text in self.browser.texts(ROW + " td.subject span.subject a")]
+        # A row that has just left stays for a while, hidden: its text is empty.
+        return [text.strip() for text in self.browser.texts(ROW + " td.subject span.subject a") if text.strip()]
 
     def idle(self):
         """When Roundcube has nothing under way."""
@@ -105,9 +105,9 @@ class Roundcube(ImapTest):
                 return element
         self.fail(f"no message {subject} in the list: {self.subjects()}")
 
-    def command(self, name, argument=None):
+    def command(self, *words):
         """A command of a button or a menu."""
-        self.browser.run("rcmail.command(arguments[0], arguments[1])", name, argument)
+        self.browser.run("rcmail.command(...arguments)", *words)
         self.idle()
 
     def select(self, subject):
@@ -129,7 +129,8 @@ class Roundcube(ImapTest):
             browser.screenshot(picture)
             print(f"the page: {browser.url()}, as a picture: {picture}\n{self.errors()}\n{self.client_output()[-3000:]}", file=sys.stderr)
             raise
-        self.assertEqual(self.errors(), "")
+        errors = [line for line in self.errors().splitlines() if "Wrong user name or password" not in line]
+        self.assertEqual(errors, [])
 
     def whole_visit(self, browser):
         browser.open(f"http://127.0.0.1:{self.port}/")
@@ -152,10 +153,8 @@ class Roundcube(ImapTest):
             self.assertIn(name, folders)
 
         # Reading.
-        browser.open(browser.run("return jQuery(arguments[0]).find('td.subject span.subject a').filter(function() {"
-                                 " return jQuery(this).text().trim() === arguments[1] || true; }).length"
-                                 " && location.origin + '/' + jQuery(arguments[0]).find('td.subject span.subject a')"
-                                 ".filter((_, a) => jQuery(a).text().trim() === arguments[1])[0].getAttribute('href')", ROW, "Grüße"))
+        browser.open(browser.run("return [...document.querySelectorAll(arguments[0])].find(link => link.textContent.trim() === arguments[1])"
+                                 ".href", ROW + " td.subject span.subject a", "Grüße"))
         browser.wait(lambda: "Schöne Grüße aus Köln." in browser.text(browser.find("#messagebody")), "the message's text")
         self.assertIn("\\Seen", self.flags_by_subject()["=?utf-8?q?Gr=C3=BC=C3=9Fe?="])
 

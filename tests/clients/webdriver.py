@@ -11,7 +11,6 @@ import urllib.request
 from twinpost_server import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver section 12.1: the key that an element's reference has in JSON
-ENTER = "\ue007"
 
 
 class BrowserError(Exception):
