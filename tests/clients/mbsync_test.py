@@ -37,7 +37,9 @@ class Mbsync(ImapTest):
         kind = {"none": "None", "starttls": "STARTTLS", "tls": "IMAPS"}[security]
         path = os.path.join(self.home, "mbsyncrc")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"""IMAPAccount twinpost
+            file.write(f"""FSync no
+
+IMAPAccount twinpost
 Host localhost
 Port {self.address(security)[1]}
 User {self.user}
@@ -64,7 +66,6 @@ Create Both
 Remove Both
 Expunge Both
 CopyArrivalDate yes
-FSync no
 SyncState {self.home}/state/
 """)
         self.rc = path
