@@ -282,10 +282,10 @@ void Session::on_mailbox_changed(const store::MailboxChanged& change) {
   connection_.wake();
 }
 
-Task<bool> Session::drained() {
+Task<bool> Session::drained(bool inside) {
   const auto sent = co_await connection_.drained(limit_of(config()->limits.write_time));
   if (!sent) drop_unsent(sent.error());
-  if (sent && connection_.interrupted() && !ended_) say_goodbye();
+  if (sent && connection_.interrupted() && !inside && !ended_) say_goodbye();
   co_return !ended_;
 }
 

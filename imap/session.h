@@ -80,7 +80,9 @@ class Session {
 
   // Between pieces of long work or output: waits while much is unsent. False where the session is over (the
   // client is gone or takes nothing, or the server ends it): the handler returns Reply::said() at once then.
-  Task<bool> drained();
+  // With `inside`, what was sent last is not a whole response: an end that is asked for waits until it is, for nothing
+  // else may be said in the middle of it.
+  Task<bool> drained(bool inside = false);
   // Waits until all is sent. False as above.
   Task<bool> flushed();
 

@@ -167,7 +167,9 @@ Task<Reply> fetch(Session& session, const Command& command) {
       auto now_marked = co_await mark_seen(session, plan, std::move(slice->unseen));
       if (!now_marked) marked = std::move(now_marked);
     }
-    if (!co_await session.drained()) co_return Reply::said();
+    if (is_last) break;
+    const bool goes_on = co_await session.drained(walk.is_inside_response());
+    if (!goes_on) co_return Reply::said();
   }
   Reply reply = final_reply(session, walk.troubles(), marked, fetch.uid);
   if (reply.condition == Condition::kOk) reply.code = limited;

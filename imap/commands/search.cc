@@ -85,7 +85,7 @@ Task<bool> send_answer(Session& session, SearchAnswer& answer) {
   while (answer.next(piece, kPiece)) {
     session.send(piece);
     piece.clear();
-    const bool goes_on = co_await session.drained();
+    const bool goes_on = co_await session.drained(true);
     if (!goes_on) co_return false;
   }
   co_return true;

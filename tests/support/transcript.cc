@@ -256,6 +256,8 @@ class Player {
       if (words.at(0) == "through") next_line(directive.connection);
     } else if (words.at(0) == "message") {
       expect_message(directive.connection, setup_.octets_of(words.at(1), number_of(words.at(2))));
+    } else if (words.at(0) == "literal") {
+      expect_literal(directive.connection, setup_.octets_of(words.at(1), number_of(words.at(2))));
     } else {
       raise_failure("unknown directive");
     }
@@ -295,6 +297,13 @@ class Player {
     raise_failure("another message: " + std::to_string(got.size()) + " octets, " +
                   std::to_string(octets.size()) + " expected; they differ at " +
                   std::to_string(differ.first - got.begin()));
+  }
+
+  // A message ends a line, so its octets are whole lines.
+  void expect_literal(std::size_t connection, const std::string& octets) {
+    std::string got;
+    while (got.size() < octets.size()) got += next_line(connection) + "\r\n";
+    if (got != octets) raise_failure("another message");
   }
 
   // `peek`: it will be the next one again.

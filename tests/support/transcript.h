@@ -34,6 +34,7 @@
 //                        matches()
 //   S message NAME 2     the lines up to, not including, "." are NAME's second message of the
 //                        setup, dot-stuffed
+//   S literal NAME 2     NAME's second message as it is: an IMAP literal
 //   S until text         skips lines up to, not including, the first that is this (as with S:)
 //   S through text       the same, but that line is skipped too
 //   S closed             the server closes the connection, and sends nothing before that
