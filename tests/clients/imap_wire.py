@@ -1,4 +1,4 @@
-"""IMAP as octets: a client that hides nothing of what the server sends (RFC 9051 section 9).
+"""FETCH responses taken apart strictly (RFC 9051 section 9).
 
 A response is read whole, literals and all, and taken apart into Python values: NIL is None, numbers are int, strings bytes,
 atoms str, parenthesised lists list. Every wait ends after `timeout` seconds.
@@ -6,9 +6,9 @@ atoms str, parenthesised lists list. Every wait ends after `timeout` seconds.
 
 import re
 
+import imap_support
 import wire
 
-LITERAL = re.compile(rb"~?\{(\d+)\}\Z")
 ATOM = re.compile(rb"[^ ()\"{}\[\]]+")
 
 
@@ -113,51 +113,23 @@ class Reader:
         return self.octets[begin:self.at].decode("latin-1")
 
 
-class Imap(wire.Channel):
-    def __init__(self, address, timeout=60.0):
-        super().__init__(wire.connect(address, timeout))
-        self.greeting = self.response()
-        self.count = 0
+class Imap(imap_support.Imap):
+    """Reads FETCH responses as strictly as the grammar has them."""
 
-    def read_exactly(self, count):
-        while len(self.buffer) < count:
-            self.fill()
-        octets = bytes(self.buffer[:count])
-        del self.buffer[:count]
-        return octets
-
-    def response(self):
-        """One response without its last CRLF, literals in it."""
-        octets = b""
-        while True:
-            octets += self.read_line()
-            literal = LITERAL.search(octets)
-            if literal is None:
-                return octets
-            octets += b"\r\n" + self.read_exactly(int(literal.group(1)))
-
-    def command(self, line, expect="OK"):
+    def ask(self, line, expect="OK"):
         """Sends it and returns (untagged responses, tagged status line without its tag)."""
-        self.count += 1
-        tag = b"t%d" % self.count
-        self.send(tag + b" " + line.encode() + b"\r\n")
+        tag = self.begin(line)
         untagged = []
-        while True:
-            response = self.response()
-            if not response.startswith(tag + b" "):
-                untagged.append(response)
-                continue
-            status = response[len(tag) + 1:].decode("utf-8", "replace")
-            if expect is not None and not status.startswith(expect):
-                raise ImapError(f"{line}: {status}")
-            return untagged, status
-
-    def login(self, user, password):
-        return self.command(f'LOGIN "{user}" "{password}"')
+        while not (response := self.read_response()).startswith(tag + b" "):
+            untagged.append(response)
+        status = response[len(tag) + 1:].decode("utf-8", "replace")
+        if expect is not None and not status.startswith(expect):
+            raise ImapError(f"{line}: {status}")
+        return untagged, status
 
     def fetch(self, numbers, items, expect="OK"):
         """{message number: {item: value}}, and the tagged status. Responses of several parts are put together."""
-        untagged, status = self.command(f"FETCH {numbers} {items}", expect)
+        untagged, status = self.ask(f"FETCH {numbers} {items}", expect)
         messages = {}
         for response in untagged:
             found = re.match(rb"\* (\d+) FETCH ", response)

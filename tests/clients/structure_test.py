@@ -59,7 +59,7 @@ class Asker:
     def open(self):
         self.close()
         self.imap = self.connect()
-        untagged, _ = self.imap.command("EXAMINE INBOX")
+        untagged, _ = self.imap.ask("EXAMINE INBOX")
         self.count = next(int(line.split()[1]) for line in untagged if line.endswith(b" EXISTS"))
 
     def ask(self, number, items):
