@@ -2,11 +2,13 @@
 """How soon a change comes to the sessions in IDLE: messages by LMTP and by APPEND, and flags.
 
     tools/bench/idle_push.py [--sessions 1 100] [--rounds 200] [--tls] [--limit-ms N]
+    tools/bench/idle_push.py --dovecot [--rounds 20]
 
 Starts a twinpostd of its own (TWINPOSTD, else build/release/tools/twinpostd) in a temporary folder (TMPDIR says on which disk). Another
 connection makes one change at a time; measured is the time from its last octet, sent, to the response, received, in every one of
 the idling sessions, so the durable commit is in it. Beside it: how long after its own answer, which comes after the commit. With
---limit-ms the exit status is 1 where the median for one session is more.
+--limit-ms the exit status is 1 where the median for one session is more. With --dovecot Debian's Dovecot (Maildir, its defaults) does the same
+work in the same run, by turns, and the ratio of the medians is printed.
 """
 
 import argparse
@@ -30,10 +32,10 @@ PAUSE_SECONDS = 0.005  # so that every change meets sessions at rest
 class Idlers:
     """Sessions in IDLE on INBOX, read by one loop."""
 
-    def __init__(self, server, count, context):
+    def __init__(self, server, count, context, user=USER):
         self.sessions = []
         for _ in range(count):
-            session = Imap(server.imaps if context else server.imap, timeout=WAIT_SECONDS, tls=context).login(USER, PASSWORD)
+            session = Imap(server.imaps if context else server.imap, timeout=WAIT_SECONDS, tls=context).login(user, PASSWORD)
             session.select("INBOX")
             session.idle()
             session.untagged.clear()
@@ -103,8 +105,8 @@ class ByLmtp:
 class ByAppend:
     name = "a message by APPEND"
 
-    def __init__(self, server, octets, already):
-        self.imap = Imap(server.imap).login(USER, PASSWORD)
+    def __init__(self, server, octets, already, user=USER):
+        self.imap = Imap(server.imap).login(user, PASSWORD)
         self.octets = octets
         self.count = already
 
@@ -120,8 +122,8 @@ class ByAppend:
 class ByStore:
     name = "a flag"
 
-    def __init__(self, server):
-        self.imap = Imap(server.imap).login(USER, PASSWORD)
+    def __init__(self, server, user=USER):
+        self.imap = Imap(server.imap).login(user, PASSWORD)
         self.imap.select("INBOX")
         self.is_set = False
 
@@ -155,14 +157,42 @@ def measure(idlers, kind, rounds):
     return at(last, 0.5)
 
 
+def compare_with_dovecot(rounds, octets):
+    from dovecot_server import Dovecot
+
+    with Server({USER: PASSWORD}, {"log": {"level": "warning"}}) as ours, Dovecot([octets]) as theirs:
+        theirs.imap = ("127.0.0.1", theirs.port)
+        Imap(ours.imap).login(USER, PASSWORD).append("INBOX", octets)
+        servers = [(ours, USER, "Twinpost"), (theirs, theirs.USER, f"Dovecot {theirs.version()}")]
+        watching = [Idlers(server, 1, None, user) for server, user, _ in servers]
+        for make in (lambda server, user: ByAppend(server, octets, 1, user), ByStore):
+            kinds = [make(server, user) for server, user, _ in servers]
+            taken = [[] for _ in servers]
+            for _ in range(rounds):
+                for kind, idlers, times in zip(kinds, watching, taken):
+                    began, told, _ = kind.change(idlers)
+                    times.append(told[-1] - began)
+                    time.sleep(PAUSE_SECONDS)
+            medians = [at(times, 0.5) for times in taken]
+            for (_, _, name), median in zip(servers, medians):
+                print(f"{kinds[0].name}, {name}: median {median:.2f} ms")
+            print(f"{kinds[0].name}: {medians[1] / medians[0]:.0f} times as fast", flush=True)
+        for idlers in watching:
+            idlers.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 100])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--limit-ms", type=float)
+    parser.add_argument("--dovecot", action="store_true")
     options = parser.parse_args()
     octets = message("Push", "A small message.\r\n" * 100)
+    if options.dovecot:
+        compare_with_dovecot(min(options.rounds, 20), octets)
+        return
     too_slow = []
     for count in options.sessions:
         with Server({USER: PASSWORD}, {"log": {"level": "warning"}, "limits": {"connections_per_account": count + 10}}) as server:
