@@ -37,6 +37,17 @@ struct SearchExtent {
   std::uint64_t messages = 0;
 };
 
+// A message that needs more than its record.
+struct SearchAtWork {
+  store::MessageRecord record;
+  SequenceNumber number = 0;
+  std::vector<Verdict> slots;
+  std::optional<store::Summary> summary;
+  bool is_summary_asked = false;  // it has no more answers
+  std::unique_ptr<MessageScan> scan;
+  std::unique_ptr<store::Store::Pin> pin;  // between slices
+};
+
 class SearchRun {
  public:
   SearchRun(SearchPlan plan, SearchScope scope, store::MailboxKey mailbox, SearchExtent extent,
@@ -68,17 +79,6 @@ class SearchRun {
     SequenceNumber number;
     Verdict verdict;
   };
-  // A message that needs more than its record.
-  struct AtWork {
-    store::MessageRecord record;
-    SequenceNumber number = 0;
-    std::vector<Verdict> slots;
-    std::optional<store::Summary> summary;
-    bool is_summary_asked = false;  // it has no more answers
-    std::unique_ptr<MessageScan> scan;
-    std::unique_ptr<store::Store::Pin> pin;  // between slices
-  };
-
   [[nodiscard]] std::uint32_t chunks() const;
   void begin_chunk();
   void limit_chunk();
@@ -121,7 +121,7 @@ class SearchRun {
   std::uint64_t position_ = 0;  // the UID to go on from
   bool no_more_records_ = false;
   std::optional<Stretch> stretch_;
-  std::optional<AtWork> at_work_;
+  std::optional<SearchAtWork> at_work_;
   std::optional<Error> failure_;  // inside a visit
 
   std::vector<NumberRange> found_;
