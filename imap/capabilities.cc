@@ -26,7 +26,7 @@ bool can_start_tls(Session& session) {
 }
 bool can_log_in(Session& session) { return session.may_log_in(); }
 bool cannot_log_in(Session& session) { return !session.may_log_in(); }
-bool can_compress(Session& session) { return !session.is_compressed(); }
+bool is_not_compressed(Session& session) { return !session.is_compressed(); }
 
 // What strangers need to choose how to log in is shown before the login, the rest after it.
 constexpr std::array kCapabilities = {
@@ -64,8 +64,8 @@ constexpr std::array kCapabilities = {
     Row{"PARTIAL", "9394", kAfter},
     Row{"INPROGRESS", "9585", kAfter},
     Row{"UTF8=ACCEPT", "6855", kAfter, nullptr, true},
-    Row{"UNAUTHENTICATE", "8437", kAfter},
-    Row{"COMPRESS=DEFLATE", "4978", kAfter, can_compress},
+    Row{"UNAUTHENTICATE", "8437", kAfter, is_not_compressed},
+    Row{"COMPRESS=DEFLATE", "4978", kAfter, is_not_compressed},
 };
 
 }  // namespace

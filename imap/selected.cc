@@ -50,7 +50,9 @@ Result<NumberSet> Selected::resolve(const SequenceSet& set, bool by_uid) const {
     found = known_among(*uids, set.resolve(last ? last->value() : 0));
   } else {
     const std::uint32_t largest = set.largest_written();
-    if (largest > uids->size() && !(uids->empty() && set.has_star())) {
+    // "1:*" is what clients send to see whatever there is, nothing included.
+    const bool is_all_of_nothing = uids->empty() && set.has_star() && largest <= 1;
+    if (largest > uids->size() && !is_all_of_nothing) {
       return fail(ErrorCode::kInvalid, "There is no message " + std::to_string(largest) +
                                            ", the mailbox has " + std::to_string(uids->size()));
     }

@@ -143,6 +143,13 @@ Task<void> Session::execute(const Command& command) {
   if (reply.is_said || ended_) co_return;
   if (selected_) co_await sync(may_expunge_after(command));
   if (!ended_) finish(tag, reply);
+  end_if_gone();
+}
+
+// RFC 2180 section 3.3: the client can't do anything any more with a mailbox that is not there.
+void Session::end_if_gone() {
+  if (!selected_ || !selected_->gone) return;
+  bye("The selected mailbox has been deleted", "mailbox-deleted");
 }
 
 // A broken invariant ends the session, but its client knows what became of its command.

@@ -94,6 +94,8 @@ class Session {
   // Sends what happened in the selected mailbox since the client was last told (sync.h). `may_expunge` says whether EXPUNGE and
   // VANISHED may be sent now (RFC 9051 7.5.1). The session calls it after every command; IDLE by itself.
   Task<void> sync(bool may_expunge);
+  // Ends the session where sync() has found that the mailbox is deleted; after the tagged answer of a command.
+  void end_if_gone();
 
   // The next line from the client, within what is left of the login or idle time. Good until the next read.
   Task<Result<std::string_view>> read_line();
@@ -111,7 +113,7 @@ class Session {
   [[nodiscard]] bool may_log_in() const;
   // Checks the password, prepares the account's mailboxes, enters the authenticated state if all went well.
   Task<Reply> log_in(auth::Login login);
-  // UNAUTHENTICATE (RFC 8437): as after the greeting, the TLS and compression layers stay.
+  // UNAUTHENTICATE (RFC 8437): as after the greeting, the TLS layer stays.
   void log_out();
   [[nodiscard]] bool is_compressed() const { return compressed_; }
   void set_compressed() { compressed_ = true; }

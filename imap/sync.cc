@@ -213,8 +213,6 @@ Task<void> Session::sync(bool may_expunge) {
     nothing_new.highest = selected.known;
     co_await tell(std::move(nothing_new), may_expunge);
   }
-  // RFC 2180 section 3.3: the client can't do anything with it any more.
-  if (selected.gone) bye("The selected mailbox has been deleted", "mailbox-deleted");
 }
 
 Task<void> Session::tell(store::Changes changes, bool may_expunge) {

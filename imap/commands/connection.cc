@@ -117,7 +117,7 @@ Task<Reply> compress(Session& session, const Command& command) {
   }
   // RFC 4978 section 3.
   if (session.is_compressed()) {
-    co_return Reply::no("Compression is active already", "COMPRESSIONACTIVE");
+    co_return Reply::bad("Compression is active already");
   }
   std::string out;
   append_status(out, command.tag, Condition::kOk, "", "DEFLATE active");
@@ -127,8 +127,13 @@ Task<Reply> compress(Session& session, const Command& command) {
   co_return Reply::said();
 }
 
-// RFC 8437 section 3: all that was enabled, selected and saved is gone; TLS and compression stay.
+// RFC 8437 section 3: all that was enabled, selected and saved is gone; TLS stays. Section 4.1 has the compression layer end as
+// well; this server ends the connection instead, which section 3 permits, and does not offer the command then.
 Task<Reply> unauthenticate(Session& session, const Command&) {
+  if (session.is_compressed()) {
+    session.bye("Compression can't be ended, connect anew", "unauthenticate");
+    co_return Reply::said();
+  }
   co_await session.claim_recent();
   session.log_out();
   co_return Reply::ok("UNAUTHENTICATE completed");

@@ -22,6 +22,7 @@ Task<Reply> idle(Session& session, const Command&) {
   while (!session.ended()) {
     if (session.selected() != nullptr) {
       co_await session.sync(true);
+      session.end_if_gone();
       if (session.ended()) break;
     }
     const auto left = std::chrono::ceil<Duration>(deadline - steady_now());

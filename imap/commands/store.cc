@@ -19,18 +19,27 @@ constexpr std::size_t kBatch = 2000;
 
 struct Outcome {
   store::FlagResult result;
-  std::vector<store::MessageRecord> unchanged;  // had these flags already
-  bool some_missing = false;                    // removed by another session
-  std::vector<std::string> keywords;            // names of the mailbox now
+  std::vector<store::MessageRecord> unchanged;    // had these flags already
+  std::vector<store::MessageRecord> conflicting;  // failed UNCHANGEDSINCE, as they are
+  // What each message was at before, by UID; only for +FLAGS.SILENT and -FLAGS.SILENT.
+  std::vector<std::pair<store::Uid, store::ModSeq>> before;
+  bool some_missing = false;          // removed by another session
+  std::vector<std::string> keywords;  // names of the mailbox now
 };
 
 Result<Outcome> change(store::WriteTxn& txn, store::MailboxKey key,
-                       const std::vector<store::Uid>& uids, const store::FlagChange& wanted) {
+                       const std::vector<store::Uid>& uids, const store::FlagChange& wanted,
+                       bool notes_before) {
+  Outcome outcome;
+  for (const store::Uid uid : uids) {
+    if (!notes_before) break;
+    const auto record = txn.message(key, uid);
+    if (record) outcome.before.emplace_back(uid, record->modseq);
+  }
   auto result = txn.change_flags(key, uids, wanted);
   if (!result) return tl::unexpected(result.error());
   auto info = txn.mailbox(key);
   if (!info) return tl::unexpected(info.error());
-  Outcome outcome;
   outcome.keywords = std::move(info->keywords);
   auto changed = result->changed.begin();
   auto conflict = result->conflicts.begin();
@@ -38,10 +47,10 @@ Result<Outcome> change(store::WriteTxn& txn, store::MailboxKey key,
     while (changed != result->changed.end() && changed->uid < uid) ++changed;
     if (changed != result->changed.end() && changed->uid == uid) continue;
     while (conflict != result->conflicts.end() && *conflict < uid) ++conflict;
-    if (conflict != result->conflicts.end() && *conflict == uid) continue;
+    const bool is_conflict = conflict != result->conflicts.end() && *conflict == uid;
     auto record = txn.message(key, uid);
     if (record) {
-      outcome.unchanged.push_back(*std::move(record));
+      (is_conflict ? outcome.conflicting : outcome.unchanged).push_back(*std::move(record));
     } else if (record.error().code == ErrorCode::kNotFound) {
       outcome.some_missing = true;
     } else {
@@ -69,6 +78,19 @@ void append_modseq(std::string& out, const Selected& selected, const store::Mess
                  record.uid.value(), record.modseq.value());
 }
 
+// Whether another session changed it before this one did, and the client has not heard of it: its flags are then not what the
+// client makes of its own change, so that .SILENT does not hold (RFC 9051 6.4.6).
+bool was_changed_by_others(const Selected& selected, const Outcome& outcome, store::Uid uid) {
+  const auto found = std::lower_bound(
+      outcome.before.begin(), outcome.before.end(), uid,
+      [](const auto& one, store::Uid wanted_uid) { return one.first < wanted_uid; });
+  if (found == outcome.before.end() || found->first != uid) return false;
+  const store::ModSeq before = found->second;
+  if (before <= selected.known || selected.told.contains(before)) return false;
+  const auto shown = selected.shown.find(uid);
+  return shown == selected.shown.end() || shown->second != before;
+}
+
 void tell_outcome(Session& session, const Store& arguments, const Outcome& outcome) {
   Selected& selected = *session.selected();
   std::string out;
@@ -77,21 +99,24 @@ void tell_outcome(Session& session, const Store& arguments, const Outcome& outco
     append_flag_names(out, selected.keywords, selected.read_only);
   }
   std::vector<const store::MessageRecord*> told;
-  for (const store::MessageRecord& record : outcome.result.changed) {
-    selected.note_told(record);
-    told.push_back(&record);
-  }
+  for (const store::MessageRecord& record : outcome.result.changed) told.push_back(&record);
   if (!arguments.silent) {
     for (const store::MessageRecord& record : outcome.unchanged) told.push_back(&record);
     std::sort(told.begin(), told.end(),
               [](const auto* a, const auto* b) { return a->uid < b->uid; });
   }
   for (const store::MessageRecord* record : told) {
-    if (!arguments.silent) {
+    if (!arguments.silent || was_changed_by_others(selected, outcome, record->uid)) {
       append_flags_update(out, session, selected, *record);
     } else if (session.enabled().condstore) {
       append_modseq(out, selected, *record);
     }
+  }
+  for (const store::MessageRecord& record : outcome.result.changed) selected.note_told(record);
+  // RFC 7162 3.1.3: the client need not ask for what they are now.
+  for (const store::MessageRecord& record : outcome.conflicting) {
+    append_flags_update(out, session, selected, record);
+    if (selected.shown.size() < Selected::kMostShown) selected.shown[record.uid] = record.modseq;
   }
   session.send(out);
 }
@@ -107,6 +132,8 @@ Task<Reply> store(Session& session, const Command& command) {
   std::string limited = limit_messages(session, *chosen);
   if (arguments.unchanged_since) enable_condstore(session);
   const store::FlagChange wanted = flag_change(arguments);
+  const bool notes_before =
+      arguments.silent && arguments.operation != store::FlagOperation::kReplace;
   const std::vector<store::Uid> all = selected.uids_of(*chosen);
   NumberSet conflicts;
   bool some_missing = false;
@@ -114,8 +141,9 @@ Task<Reply> store(Session& session, const Command& command) {
     const std::vector<store::Uid> batch(
         all.begin() + static_cast<std::ptrdiff_t>(at),
         all.begin() + static_cast<std::ptrdiff_t>(std::min(at + kBatch, all.size())));
-    const auto outcome = co_await session.store().write(
-        [&](store::WriteTxn& txn) { return change(txn, selected.key, batch, wanted); });
+    const auto outcome = co_await session.store().write([&](store::WriteTxn& txn) {
+      return change(txn, selected.key, batch, wanted, notes_before);
+    });
     if (!outcome) co_return reply_for(outcome.error(), "store");
     selected.stale = true;
     some_missing = some_missing || outcome->some_missing;
