@@ -1,6 +1,7 @@
 #include "imap/fetch_message.h"
 
 #include <algorithm>
+#include <span>
 
 namespace twinpost::imap {
 
@@ -173,6 +174,13 @@ Result<bool> MessageResponse::measure(const MessageBytes& message, const SliceLi
 void MessageResponse::append_head(std::string& out) {
   if (plan_.values.empty() && sections_.empty()) return;  // nothing that could be given
   append_fetch_start(out, number_);
+  // RFC 9051 6.4.5: the flags that the fetch itself changes SHOULD be in its response.
+  const bool becomes_seen = marks_seen_ && (record_.flags & store::bit(store::Flag::kSeen)) == 0;
+  if (becomes_seen && !plan_.shows_flags) {
+    const FetchItem flags;  // kFlags
+    append_values(out, std::span(&flags, 1), view_, record_, nullptr, true);
+    out += ' ';  // a section follows, it is what sets the flag
+  }
   append_values(out, plan_.values, view_, record_, summary_ ? &summary_->message : nullptr,
                 marks_seen_);
 }

@@ -122,12 +122,20 @@ bool Cursor::astring(std::string_view& out, std::string_view what) {
 }
 
 bool Cursor::string(std::string_view& out, std::string_view what) {
-  if (peek() == '"') return quoted(out, what, settings_.utf8);
+  if (peek() == '"') {
+    return quoted(out, what, settings_.utf8 ? In8Bit::kUtf8 : In8Bit::kNothing);
+  }
   if (peek() == '{') return literal(out, what);
   if (text_.substr(position_).starts_with("~{")) {
     return fail("A literal8 is allowed for messages only (RFC 3516)");
   }
   return unexpected(what);
+}
+
+bool Cursor::search_text(std::string_view& out) {
+  constexpr std::string_view kWhat = "search text";
+  if (peek() != '"') return astring(out, kWhat);
+  return quoted(out, kWhat, settings_.utf8 ? In8Bit::kUtf8 : In8Bit::kAnything);
 }
 
 bool Cursor::nstring(std::optional<std::string_view>& out, std::string_view what) {
@@ -150,13 +158,13 @@ bool Cursor::list_mailbox(std::string_view& out) {
 
 bool Cursor::credential(std::string_view& out, std::string_view what) {
   // No client can ENABLE anything before it has logged in, so names and passwords in UTF-8 are taken quoted.
-  if (peek() == '"') return quoted(out, what, true);
+  if (peek() == '"') return quoted(out, what, In8Bit::kUtf8);
   if (peek() == '{') return literal(out, what);
   out = run(is_credential_char);
   return !out.empty() || unexpected(what);
 }
 
-bool Cursor::quoted(std::string_view& out, std::string_view what, bool allow_utf8) {
+bool Cursor::quoted(std::string_view& out, std::string_view what, In8Bit allowed) {
   const std::size_t begin = ++position_;
   bool escaped = false;
   bool has_8bit = false;
@@ -176,11 +184,11 @@ bool Cursor::quoted(std::string_view& out, std::string_view what, bool allow_utf
   }
   if (at_end()) return fail("Missing '\"' at the end of the quoted " + std::string(what));
   out = text_.substr(begin, position_++ - begin);
-  if (has_8bit && !allow_utf8) {
+  if (has_8bit && allowed == In8Bit::kNothing) {
     return fail("8-bit octets in the quoted " + std::string(what) +
                 ": send a literal, or ENABLE UTF8=ACCEPT");
   }
-  if (has_8bit && !ascii::is_utf8(out))
+  if (has_8bit && allowed == In8Bit::kUtf8 && !ascii::is_utf8(out))
     return fail("The quoted " + std::string(what) + " is not UTF-8");
   if (!escaped) return true;
   std::string& plain = unescaped_.emplace_front();

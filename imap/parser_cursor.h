@@ -59,6 +59,9 @@ class Cursor {
   bool atom(std::string_view& out, std::string_view what);
   bool astring(std::string_view& out, std::string_view what);
   bool string(std::string_view& out, std::string_view what);
+  // An astring in the command's charset: quoted it may be of any octets until the client has enabled UTF-8. RFC 3501 has
+  // 7-bit octets there, but clients send others, and CHARSET says what they are.
+  bool search_text(std::string_view& out);
   bool nstring(std::optional<std::string_view>& out, std::string_view what);
   bool list_mailbox(std::string_view& out);
   // LOGIN's arguments: an astring, but taking what widespread clients send unquoted or in raw UTF-8.
@@ -82,7 +85,8 @@ class Cursor {
  private:
   template <class Allowed>
   std::string_view run(const Allowed& allowed);
-  bool quoted(std::string_view& out, std::string_view what, bool allow_utf8);
+  enum class In8Bit : std::uint8_t { kNothing, kUtf8, kAnything };
+  bool quoted(std::string_view& out, std::string_view what, In8Bit allowed);
   bool literal(std::string_view& out, std::string_view what);
   bool digits(std::uint64_t& out, std::uint64_t most, std::string_view what);
   bool unexpected(std::string_view what);

@@ -214,17 +214,17 @@ class SearchParser {
 
   bool text(const KeyName& known, SearchKey& out) {
     if (known.kind != SearchKind::kHeader) {
-      return cursor_.astring(out.value.emplace<std::string_view>(), "search text");
+      return cursor_.search_text(out.value.emplace<std::string_view>());
     }
     auto& header = out.value.emplace<SearchHeader>();
     header.field = known.field;
-    return cursor_.astring(header.text, "search text");
+    return cursor_.search_text(header.text);
   }
 
   bool header(SearchKey& out) {
     auto& header = out.value.emplace<SearchHeader>();
     return cursor_.astring(header.field, "header field name") &&
-           cursor_.space("the header field name") && cursor_.astring(header.text, "search text");
+           cursor_.space("the header field name") && cursor_.search_text(header.text);
   }
 
   bool seconds(SearchKey& out) {

@@ -122,6 +122,14 @@ void append_flags_update(std::string& out, const Session& session, const Selecte
   out += ")\r\n";
 }
 
+void append_modseq_update(std::string& out, const Selected& selected,
+                          const store::MessageRecord& record) {
+  const auto number = selected.uids->number_of(record.uid);
+  if (!number) return;
+  fmt::format_to(std::back_inserter(out), "* {} FETCH (UID {} MODSEQ ({}))\r\n", *number,
+                 record.uid.value(), record.modseq.value());
+}
+
 void append_expunged(std::string& out, const Session& session, Selected& selected,
                      std::span<const store::Uid> uids) {
   if (uids.empty()) return;

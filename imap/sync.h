@@ -15,6 +15,10 @@ namespace twinpost::imap {
 void append_flags_update(std::string& out, const Session& session, const Selected& selected,
                          const store::MessageRecord& record);
 
+// "* 3 FETCH (UID 7 MODSEQ (12))" CRLF: a change whose flags the client knows (RFC 7162 3.1.3, 3.2.4).
+void append_modseq_update(std::string& out, const Selected& selected,
+                          const store::MessageRecord& record);
+
 // Tells the client that `uids` (ascending) are gone, as EXPUNGE or, with QRESYNC, VANISHED; takes them out of what it knows.
 // For those handlers that are allowed to (EXPUNGE, MOVE, REPLACE) and for sync().
 void append_expunged(std::string& out, const Session& session, Selected& selected,

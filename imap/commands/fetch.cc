@@ -45,8 +45,7 @@ bool was_shown(const std::vector<store::MessageRecord>& before, const store::Mes
 
 // Sets \Seen of those whose data has been sent, and tells the client. `unseen`: ascending, as they
 // were read.
-Task<Result<void>> mark_seen(Session& session, const FetchPlan& plan,
-                             std::vector<store::MessageRecord> unseen) {
+Task<Result<void>> mark_seen(Session& session, std::vector<store::MessageRecord> unseen) {
   Selected& selected = *session.selected();
   std::vector<store::Uid> uids;
   uids.reserve(unseen.size());
@@ -61,16 +60,19 @@ Task<Result<void>> mark_seen(Session& session, const FetchPlan& plan,
       co_return Result<void>{};  // the mailbox is gone
     // What FLAGS have shown is not so.
     for (const store::MessageRecord& record : unseen) {
-      if (plan.shows_flags) append_flags_update(out, session, selected, record);
+      append_flags_update(out, session, selected, record);
     }
     session.send(out);
     co_return tl::unexpected(changed.error());
   }
   for (const store::MessageRecord& record : changed->changed) {
-    // With CONDSTORE the new mod-sequence must be told in any case (RFC 7162 3.2.4).
-    const bool is_told =
-        plan.shows_flags && !session.enabled().condstore && was_shown(unseen, record);
-    if (!is_told) append_flags_update(out, session, selected, record);
+    // Each response has shown the flags with \Seen; with CONDSTORE the new mod-sequence is still to be told
+    // (RFC 7162 3.2.4).
+    if (!was_shown(unseen, record)) {
+      append_flags_update(out, session, selected, record);
+    } else if (session.enabled().condstore) {
+      append_modseq_update(out, selected, record);
+    }
     selected.note_told(record);
   }
   session.send(out);
@@ -164,7 +166,7 @@ Task<Reply> fetch(Session& session, const Command& command) {
     session.send(out);
     note_shown(session, plan, slice->shown);
     if (!slice->unseen.empty()) {
-      auto now_marked = co_await mark_seen(session, plan, std::move(slice->unseen));
+      auto now_marked = co_await mark_seen(session, std::move(slice->unseen));
       if (!now_marked) marked = std::move(now_marked);
     }
     if (is_last) break;

@@ -1,7 +1,5 @@
 // STORE and UID STORE (RFC 9051 6.4.6, RFC 7162 3.1.3).
 #include <algorithm>
-#include <fmt/format.h>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,14 +68,6 @@ store::FlagChange flag_change(const Store& arguments) {
   return change;
 }
 
-// RFC 7162 3.1.3: with CONDSTORE even .SILENT tells the new modseq.
-void append_modseq(std::string& out, const Selected& selected, const store::MessageRecord& record) {
-  const auto number = selected.uids->number_of(record.uid);
-  if (!number) return;
-  fmt::format_to(std::back_inserter(out), "* {} FETCH (UID {} MODSEQ ({}))\r\n", *number,
-                 record.uid.value(), record.modseq.value());
-}
-
 // Whether another session changed it before this one did, and the client has not heard of it: its flags are then not what the
 // client makes of its own change, so that .SILENT does not hold (RFC 9051 6.4.6).
 bool was_changed_by_others(const Selected& selected, const Outcome& outcome, store::Uid uid) {
@@ -109,7 +99,7 @@ void tell_outcome(Session& session, const Store& arguments, const Outcome& outco
     if (!arguments.silent || was_changed_by_others(selected, outcome, record->uid)) {
       append_flags_update(out, session, selected, *record);
     } else if (session.enabled().condstore) {
-      append_modseq(out, selected, *record);
+      append_modseq_update(out, selected, *record);  // RFC 7162 3.1.3: even with .SILENT
     }
   }
   for (const store::MessageRecord& record : outcome.result.changed) selected.note_told(record);

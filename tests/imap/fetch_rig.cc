@@ -238,7 +238,9 @@ FetchResponse FetchRig::one(std::string_view command) {
 }
 
 std::string FetchRig::item(std::string_view item, std::uint32_t number) {
-  const auto response = one("FETCH " + std::to_string(number) + " " + std::string(item));
+  auto response = one("FETCH " + std::to_string(number) + " " + std::string(item));
+  // An unseen message's flags come with what makes it seen.
+  if (!item.starts_with("FLAGS")) response.items.erase("FLAGS");
   if (response.items.size() != 1) throw std::runtime_error("not one item");
   return response.items.begin()->second;
 }

@@ -99,7 +99,8 @@ TEST_CASE("what is asked for twice is given once") {
   rig.select();
   CHECK(rig.fetch("UID FETCH 1 (UID FLAGS UID FLAGS)") == "* 1 FETCH (UID 1 FLAGS ())\r\n");
   const auto response = rig.one("FETCH 1 (BODY.PEEK[TEXT] BODY[TEXT] BODY.PEEK[TEXT]<0.3>)");
-  CHECK(response.items.size() == 2);
+  CHECK(response.at("FLAGS") == "(\\Seen)");  // unasked: the fetch has set it
+  CHECK(response.items.size() == 3);
   CHECK(rig.unseen == std::vector<std::uint32_t>{1});  // one of the two was no PEEK
 }
 

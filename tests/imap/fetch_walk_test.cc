@@ -188,7 +188,7 @@ TEST_CASE("a part in an unknown encoding is left out, the rest is given") {
   rig.deliver("Subject: well\n\nbody\n");
   rig.select();
   CHECK(rig.fetch("FETCH 1:2 (UID BINARY[1])") ==
-        "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2 BINARY[1] {6}\r\nbody\r\n)\r\n");
+        "* 1 FETCH (UID 1)\r\n* 2 FETCH (FLAGS (\\Seen) UID 2 BINARY[1] {6}\r\nbody\r\n)\r\n");
   CHECK(rig.troubles.unknown_encoding);
   CHECK(rig.unseen == std::vector<std::uint32_t>{2});
   CHECK(rig.fetch("FETCH 1 BINARY.SIZE[1]").empty());
@@ -226,7 +226,7 @@ TEST_CASE("a read error in the middle of a literal breaks the response off") {
   faults.set(plan);
   const std::string sent = rig.fetch_from(store, "FETCH 1:2 (BODY[])");
   CHECK(rig.broken);
-  CHECK(sent.starts_with("* 1 FETCH (BODY[] {"));
+  CHECK(sent.starts_with("* 1 FETCH (FLAGS (\\Seen) BODY[] {"));
   CHECK(sent.size() < 700'000);
 }
 
