@@ -43,6 +43,11 @@ UidList& Selected::change_uids() {
   return list;
 }
 
+std::uint32_t Selected::count_recent() const {
+  if (recent_from.value() == 0) return 0;
+  return uids->size() - uids->count_below(recent_from);
+}
+
 Result<NumberSet> Selected::resolve(const SequenceSet& set, bool by_uid) const {
   NumberSet found;
   if (by_uid) {

@@ -44,6 +44,7 @@ class Selected {
   [[nodiscard]] bool is_recent(store::Uid uid) const {
     return recent_from.value() != 0 && uid >= recent_from;
   }
+  [[nodiscard]] std::uint32_t count_recent() const;
   bool arrivals_unclaimed =
       false;  // told of messages whose \Recent is not claimed in the store yet
 

@@ -17,14 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a session that is being ended gets to finish the command at work and to say goodbye.
-constexpr Duration kEndGrace = 1s;
-
-// 0 in the configuration is no limit.
-Duration limit_of(std::chrono::milliseconds configured) {
-  return configured == 0ms ? config::kNoTimeLimit : configured;
-}
-
 // In the order of CommandId.
 using Handler = Task<Reply> (*)(Session&, const Command&);
 constexpr std::array<Handler, static_cast<std::size_t>(CommandId::kSearch) + 1> kHandlers = {
@@ -79,12 +71,10 @@ Session::Session(Context& context, net::Connection& connection)
     : context_(context),
       connection_(connection),
       reader_(ReaderSettings::before_login()),
-      login_time_(context.services.config()->limits.login_time) {}
+      login_time_(context.services.config()->limits.login_time),
+      end_request_(context.services.executor) {}
 
-Session::~Session() {
-  deselect();
-  if (abort_timer_ != 0) executor().cancel_timer(abort_timer_);
-}
+Session::~Session() { deselect(); }
 
 Task<void> Session::run(bool implicit_tls) {
   std::exception_ptr broken;
@@ -94,8 +84,7 @@ Task<void> Session::run(bool implicit_tls) {
     broken = std::current_exception();
   }
   if (broken) {
-    std::string id;
-    fail_internally(broken, id);
+    const std::string id = auth::log_failure("imap-failed", connection_.peer().address, broken);
     bye("Internal error, see the server's log for " + id, "internal-error");
   }
   co_await claim_recent();
@@ -104,7 +93,7 @@ Task<void> Session::run(bool implicit_tls) {
   registration_.reset();
   log_end();
   const Duration patience_at_end =
-      connection_.interrupted() ? kEndGrace : limit_of(config()->limits.write_time);
+      connection_.interrupted() ? auth::kEndGrace : config()->limits.write_time;
   co_await connection_.close(patience_at_end);
 }
 
@@ -162,8 +151,7 @@ Task<Reply> Session::guarded(const Command& command) {
     broken = std::current_exception();
   }
   if (broken) {
-    std::string id;
-    fail_internally(broken, id);
+    const std::string id = auth::log_failure("imap-failed", connection_.peer().address, broken);
     const std::string text = "Internal error, see the server's log for " + id;
     finish(command.tag, Reply::no(text, "SERVERBUG"));
     bye(text, "internal-error");
@@ -211,18 +199,6 @@ void Session::count_answer(bool is_bad) {
   if (limit != 0 && bad_commands_ >= limit) {
     bye("Too many bad commands, closing", "bad-commands");
   }
-}
-
-void Session::fail_internally(const std::exception_ptr& broken, std::string& id) {
-  id = std::to_string(random_u64() % 1'000'000'000);
-  std::string what = "unknown exception";
-  try {
-    std::rethrow_exception(broken);
-  } catch (const std::exception& exception) {
-    what = exception.what();
-  } catch (...) {
-  }
-  log::error("imap-failed", {{"id", id}, {"address", connection_.peer().address}, {"error", what}});
 }
 
 Style Session::style() const { return Style{utf8(), enabled_.rev2}; }
@@ -290,16 +266,10 @@ void Session::on_mailbox_changed(const store::MailboxChanged& change) {
 }
 
 Task<bool> Session::drained(bool inside) {
-  const auto sent = co_await connection_.drained(limit_of(config()->limits.write_time));
+  const auto sent = co_await connection_.drained(config()->limits.write_time);
   if (!sent) drop_unsent(sent.error());
   if (sent && connection_.interrupted() && !inside && !ended_) say_goodbye();
   co_return !ended_;
-}
-
-Task<bool> Session::flushed() {
-  const auto sent = co_await connection_.flushed(limit_of(config()->limits.write_time));
-  if (!sent) drop_unsent(sent.error());
-  co_return sent.has_value();
 }
 
 void Session::drop_unsent(const Error& error) {
@@ -307,7 +277,7 @@ void Session::drop_unsent(const Error& error) {
 }
 
 Duration Session::patience() const {
-  const Duration idle = limit_of(config()->limits.idle_time_imap);
+  const Duration idle = config()->limits.idle_time_imap;
   return state_ == State::kNotAuthenticated ? std::min(idle, login_time_left()) : idle;
 }
 
@@ -328,7 +298,7 @@ void Session::handle_read_error(const Error& error) {
 }
 
 void Session::say_goodbye() {
-  switch (end_requested_.value_or(auth::EndReason::kShutdown)) {
+  switch (end_request_.reason()) {
     case auth::EndReason::kShutdown:
       bye("The server is shutting down", "shutdown", "UNAVAILABLE");
       return;
@@ -347,15 +317,8 @@ void Session::say_goodbye() {
 }
 
 void Session::on_end_requested(auth::EndReason reason) {
-  end_requested_ = reason;
+  end_request_.make(reason, [this] { connection_.abort(); });
   connection_.interrupt();
-  // At a shutdown the server gives each connection its time; else a client that takes nothing may
-  // not stay.
-  if (reason == auth::EndReason::kShutdown || abort_timer_ != 0) return;
-  abort_timer_ = executor().start_timer(kEndGrace, [this] {
-    abort_timer_ = 0;
-    connection_.abort();
-  });
 }
 
 config::Account Session::account() const {

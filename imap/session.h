@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/auth/login_rules.h"
+#include "core/auth/session_end.h"
 #include "core/auth/sessions.h"
 #include "core/base/clock.h"
 #include "core/base/task.h"
@@ -83,8 +84,6 @@ class Session {
   // With `inside`, what was sent last is not a whole response: an end that is asked for waits until it is, for nothing
   // else may be said in the middle of it.
   Task<bool> drained(bool inside = false);
-  // Waits until all is sent. False as above.
-  Task<bool> flushed();
 
   // A mailbox argument as the store's name; the error is for reply_for().
   [[nodiscard]] Result<std::string> mailbox_name(std::string_view wire, NameUse use) const {
@@ -146,7 +145,6 @@ class Session {
   [[nodiscard]] Duration patience() const;  // for the next input
   void say_goodbye();
   void drop_unsent(const Error& error);
-  void fail_internally(const std::exception_ptr& broken, std::string& id);
 
   Task<void> tell(store::Changes changes, bool may_expunge);
   Task<bool> tell_changed(std::vector<store::MessageRecord> changed);
@@ -173,8 +171,7 @@ class Session {
   std::unique_ptr<auth::Sessions::Registration> registration_;
   std::unique_ptr<Selected> selected_;
   std::unique_ptr<AppendReceiver> append_;  // while an APPEND's messages come
-  std::optional<auth::EndReason> end_requested_;
-  Executor::TimerId abort_timer_ = 0;
+  auth::EndRequest end_request_;
   std::string end_reason_;
 };
 

@@ -15,7 +15,6 @@ namespace {
 constexpr store::Uid kLastUid{std::numeric_limits<std::uint32_t>::max()};
 // Lines written before the client is given time to take them.
 constexpr std::size_t kRecordsPerPiece = 1000;
-constexpr std::size_t kVanishedLine = 8000;  // octets of one VANISHED line, about
 
 // What one read finds out.
 struct News {
@@ -68,11 +67,6 @@ Result<News> find_news(const store::ReadView& view, const Selected& selected) {
   return news;
 }
 
-std::uint32_t count_recent(const Selected& selected) {
-  if (selected.recent_from.value() == 0) return 0;
-  return selected.uids->size() - selected.uids->count_below(selected.recent_from);
-}
-
 // Ascending, without doubles.
 std::vector<store::Uid> merged(const std::vector<store::Uid>& left,
                                const std::vector<store::Uid>& right) {
@@ -103,7 +97,7 @@ void append_arrivals(std::string& out, const Session& session, Selected& selecte
   fmt::format_to(std::back_inserter(out), "* {} EXISTS\r\n", list.size());
   // RFC 9051 appendix E: IMAP4rev2 has no RECENT.
   if (!session.enabled().rev2) {
-    fmt::format_to(std::back_inserter(out), "* {} RECENT\r\n", count_recent(selected));
+    fmt::format_to(std::back_inserter(out), "* {} RECENT\r\n", selected.count_recent());
   }
 }
 

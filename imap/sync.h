@@ -1,6 +1,7 @@
 // Telling a session's client what happened in its mailbox (RFC 9051 section 7.5, RFC 7162 section 3.2.10).
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ void append_flags_update(std::string& out, const Session& session, const Selecte
 void append_modseq_update(std::string& out, const Selected& selected,
                           const store::MessageRecord& record);
 
+inline constexpr std::size_t kVanishedLine = 8000;  // octets of one VANISHED response, about
+
 // Tells the client that `uids` (ascending) are gone, as EXPUNGE or, with QRESYNC, VANISHED; takes them out of what it knows.
 // For those handlers that are allowed to (EXPUNGE, MOVE, REPLACE) and for sync().
 void append_expunged(std::string& out, const Session& session, Selected& selected,
@@ -27,8 +30,7 @@ void append_expunged(std::string& out, const Session& session, Selected& selecte
 // "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]" for `names` (RFC 9051 7.3.5).
 void append_flag_names(std::string& out, const std::vector<std::string>& names, bool read_only);
 
-// HIGHESTMODSEQ that may be told: what is known, or where there are `untold` messages, nothing that would make the
-// client believe it had heard of them.
+// HIGHESTMODSEQ that may be told. With QRESYNC sync() keeps `known` below what could not be told yet.
 [[nodiscard]] store::ModSeq tellable_modseq(const Selected& selected);
 
 // "* OK [HIGHESTMODSEQ n]" for the selected mailbox, if there is one: what a command that enables CONDSTORE owes the

@@ -14,15 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a session that is being ended gets to finish the command at work and to say goodbye.
-constexpr Duration kEndGrace = 1s;
-constexpr Duration kNoLimit = std::chrono::hours(24 * 365);
-
-// 0 in the configuration is no limit.
-Duration limit_of(std::chrono::milliseconds configured) {
-  return configured == 0ms ? kNoLimit : configured;
-}
-
 // No limit is still a limit here: a line is memory that a client takes before it has logged in.
 std::uint64_t command_line_limit(const config::ServerConfig& settings) {
   constexpr std::uint64_t kUnlimited = 1024 * 1024;
@@ -62,11 +53,8 @@ constexpr std::array kRoutes = {
 Session::Session(Context& context, net::Connection& connection)
     : context_(context),
       connection_(connection),
-      login_time_(context.services.config()->limits.login_time) {}
-
-Session::~Session() {
-  if (abort_timer_ != 0) context_.services.executor.cancel_timer(abort_timer_);
-}
+      login_time_(context.services.config()->limits.login_time),
+      end_request_(context.services.executor) {}
 
 Task<void> Session::run(bool implicit_tls) {
   std::exception_ptr broken;
@@ -76,16 +64,7 @@ Task<void> Session::run(bool implicit_tls) {
     broken = std::current_exception();
   }
   if (broken) {
-    const std::string id = std::to_string(random_u64() % 1'000'000'000);
-    std::string what = "unknown exception";
-    try {
-      std::rethrow_exception(broken);
-    } catch (const std::exception& exception) {
-      what = exception.what();
-    } catch (...) {
-    }
-    log::error("pop3-failed",
-               {{"id", id}, {"address", connection_.peer().address}, {"error", what}});
+    const std::string id = auth::log_failure("pop3-failed", connection_.peer().address, broken);
     reply_error(ResponseCode::kSysTemp, "Internal error, see the server's log for " + id);
     end("internal-error");
   }
@@ -93,7 +72,7 @@ Task<void> Session::run(bool implicit_tls) {
   registration_.reset();
   log_end();
   const Duration patience =
-      connection_.interrupted() ? kEndGrace : limit_of(config()->limits.write_time);
+      connection_.interrupted() ? auth::kEndGrace : config()->limits.write_time;
   co_await connection_.close(patience);
 }
 
@@ -172,7 +151,7 @@ void Session::drop(std::string_view reason) {
 Task<Result<std::string_view>> Session::read_line(std::size_t least) {
   const auto settings = config();
   const std::uint64_t limit = std::max<std::uint64_t>(command_line_limit(*settings), least);
-  const Duration idle = limit_of(settings->limits.idle_time_pop3);
+  const Duration idle = settings->limits.idle_time_pop3;
   const Duration patience =
       state_ == State::kAuthorization ? std::min(idle, login_time_left()) : idle;
   auto line = co_await connection_.read_line(limit, patience);
@@ -207,7 +186,7 @@ void Session::handle_read_error(const Error& error) {
 }
 
 void Session::say_goodbye() {
-  switch (end_requested_.value_or(auth::EndReason::kShutdown)) {
+  switch (end_request_.reason()) {
     case auth::EndReason::kShutdown:
       reply_error(ResponseCode::kSysTemp, "the server is shutting down; nothing was removed");
       end("shutdown");
@@ -228,13 +207,13 @@ void Session::say_goodbye() {
 }
 
 Task<bool> Session::drained() {
-  const auto sent = co_await connection_.drained(limit_of(config()->limits.write_time));
+  const auto sent = co_await connection_.drained(config()->limits.write_time);
   if (!sent) drop_unsent(sent.error());
   co_return sent.has_value();
 }
 
 Task<bool> Session::flushed() {
-  const auto sent = co_await connection_.flushed(limit_of(config()->limits.write_time));
+  const auto sent = co_await connection_.flushed(config()->limits.write_time);
   if (!sent) drop_unsent(sent.error());
   co_return sent.has_value();
 }
@@ -263,15 +242,8 @@ bool Session::check_number(MessageNumber number) {
 void Session::release_maildrop() { maildrop_.reset(); }
 
 void Session::on_end_requested(auth::EndReason reason) {
-  end_requested_ = reason;
+  end_request_.make(reason, [this] { connection_.abort(); });
   connection_.interrupt();
-  // At a shutdown the server gives each connection its time; else a client that takes nothing may
-  // not stay.
-  if (reason == auth::EndReason::kShutdown || abort_timer_ != 0) return;
-  abort_timer_ = context_.services.executor.start_timer(kEndGrace, [this] {
-    abort_timer_ = 0;
-    connection_.abort();
-  });
 }
 
 void Session::log_end() const {

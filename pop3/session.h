@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/auth/login_rules.h"
+#include "core/auth/session_end.h"
 #include "core/auth/sessions.h"
 #include "core/base/clock.h"
 #include "core/base/task.h"
@@ -32,7 +33,6 @@ struct Counts {
 class Session {
  public:
   Session(Context& context, net::Connection& connection);
-  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -117,8 +117,7 @@ class Session {
   std::optional<config::Account> account_;  // once logged in
   std::unique_ptr<auth::Sessions::Registration> registration_;
   std::unique_ptr<Maildrop> maildrop_;
-  std::optional<auth::EndReason> end_requested_;
-  Executor::TimerId abort_timer_ = 0;
+  auth::EndRequest end_request_;
   std::string end_reason_;
   Counts counts_;
 };

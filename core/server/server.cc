@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/encoding.h"
+#include "core/base/exception_text.h"
 #include "core/base/log.h"
 #include "core/server/process.h"
 
@@ -59,16 +60,6 @@ std::string internal_error_reply(Service service, std::string_view id) {
     case Service::kLmtp: return fmt::format("421 4.3.0 Internal error, id {}\r\n", id);
   }
   return {};
-}
-
-std::string what(const std::exception_ptr& exception) {
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "unknown exception";
-  }
 }
 
 }  // namespace
@@ -250,7 +241,7 @@ Task<void> Server::run_session(LiveIterator live) {
     log::error("session-failed", {{"id", id},
                                   {"service", to_string(live->service)},
                                   {"address", connection.peer().address},
-                                  {"reason", what(broken)}});
+                                  {"reason", exception_text(broken)}});
     connection.queue(internal_error_reply(live->service, id));
     co_await connection.close(kGoodbyeTime);
   }

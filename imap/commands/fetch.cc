@@ -18,8 +18,6 @@ namespace twinpost::imap::commands {
 
 namespace {
 
-constexpr std::size_t kVanishedLine = 8000;  // octets of one VANISHED response, about
-
 // RFC 7162 3.2.6: before any FETCH response.
 Task<Result<void>> tell_vanished(Session& session, const Fetch& fetch) {
   const Selected& selected = *session.selected();

@@ -7,18 +7,9 @@
 #include "imap/session.h"
 
 namespace twinpost::imap::commands {
-namespace {
-
-Duration idle_limit(const Session& session) {
-  const Duration configured = session.config()->limits.idle_time_imap;
-  return configured.count() == 0 ? Duration(config::kNoTimeLimit) : configured;
-}
-
-}  // namespace
-
 Task<Reply> idle(Session& session, const Command&) {
   session.send("+ idling\r\n");
-  const SteadyTime deadline = steady_now() + idle_limit(session);
+  const SteadyTime deadline = steady_now() + session.config()->limits.idle_time_imap;
   while (!session.ended()) {
     if (session.selected() != nullptr) {
       co_await session.sync(true);

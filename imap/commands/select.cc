@@ -86,11 +86,7 @@ std::string opening_lines(const Session& session, const Selected& selected, cons
   line("* {} EXISTS", selected.uids->size());
   // RFC 9051 appendix E: gone in IMAP4rev2.
   if (!session.enabled().rev2) {
-    const std::uint32_t recent =
-        selected.recent_from.value() == 0
-            ? 0
-            : selected.uids->size() - selected.uids->count_below(selected.recent_from);
-    line("* {} RECENT", recent);
+    line("* {} RECENT", selected.count_recent());
     const auto unseen = selected.uids->number_of(opened.image->first_unseen);
     if (unseen) line("* OK [UNSEEN {}] First unseen", *unseen);
   }
@@ -116,7 +112,7 @@ void send_changed(Session& session, const NumberSet& asked,
 // RFC 7162 3.2.5.1: VANISHED (EARLIER), then the messages that are new or changed.
 Task<Result<void>> send_resync(Session& session, const Resync& resync, store::ModSeq since) {
   std::string out;
-  for (const std::string& piece : resync.vanished.to_pieces(8000)) {
+  for (const std::string& piece : resync.vanished.to_pieces(kVanishedLine)) {
     out += "* VANISHED (EARLIER) " + piece + "\r\n";
   }
   session.send(out);
