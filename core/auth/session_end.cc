@@ -23,7 +23,7 @@ void EndRequest::make(EndReason reason, std::function<void()> abort) {
 
 std::string log_failure(std::string_view event, std::string_view address,
                         const std::exception_ptr& exception) {
-  const std::string id = std::to_string(random_u64() % 1'000'000'000);
+  std::string id = std::to_string(random_u64() % 1'000'000'000);
   log::error(event, {{"id", id}, {"address", address}, {"error", exception_text(exception)}});
   return id;
 }
