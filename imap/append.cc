@@ -106,7 +106,8 @@ Task<std::optional<Refusal>> Receiver::begin(const AppendMessage& message) {
   if (message.index == 0) {
     unwanted = co_await judge_first(message);
     if (unwanted) co_return refusal_of(*unwanted);
-    spool_ = std::make_shared<AppendSpool>(session_.store().spool_folder());
+    spool_ =
+        std::make_shared<AppendSpool>(session_.store().spool_folder(), session_.store().coder());
   }
   announced_octets_ += message.size;
   const auto fits = check_quota(found_.account, limits_, message.index + 1, announced_octets_,

@@ -12,8 +12,8 @@ constexpr std::size_t kMostSummaryOctets = 32 * 1024 * 1024;
 
 }  // namespace
 
-AppendSpool::AppendSpool(std::string folder)
-    : spool_(std::make_shared<store::Spool>(std::move(folder), 0)) {}
+AppendSpool::AppendSpool(std::string folder, const store::BodyCoder& coder)
+    : coder_(coder), spool_(std::make_shared<store::Spool>(std::move(folder), 0)) {}
 
 void AppendSpool::begin_message(bool binary) {
   begin_ = spool_->size();
@@ -47,12 +47,13 @@ Result<bool> AppendSpool::prepare(SteadyTime deadline) {
     const Extent& extent = messages_[prepared_.size()];
     const auto size = static_cast<std::size_t>(extent.end - extent.begin);
     auto message = store::prepare_message(
-        spool_, octets->substr(static_cast<std::size_t>(extent.begin), size));
-    summary_octets_ += message->summary.size();
+        spool_, octets->substr(static_cast<std::size_t>(extent.begin), size), coder_);
+    if (!message) return tl::unexpected(std::move(message.error()));
+    summary_octets_ += (*message)->summary.size();
     if (messages_.size() > 1 && summary_octets_ > kMostSummaryOctets) {
       return fail(ErrorCode::kLimit, "The messages have too much in their headers for one command");
     }
-    prepared_.push_back(std::move(message));
+    prepared_.push_back(std::move(*message));
     if (steady_now() >= deadline) break;
   }
   return prepared_.size() == messages_.size();

@@ -20,7 +20,8 @@ namespace twinpost::imap {
 
 class AppendSpool {
  public:
-  explicit AppendSpool(std::string folder);
+  // `coder` is the store's.
+  AppendSpool(std::string folder, const store::BodyCoder& coder);
 
   // `binary`: it comes in a literal8, the only literal that can hold NUL (RFC 9051 section 9,
   // CHAR8; RFC 3516).
@@ -47,6 +48,7 @@ class AppendSpool {
     std::uint64_t end = 0;
   };
 
+  const store::BodyCoder& coder_;
   std::shared_ptr<store::Spool> spool_;
   std::vector<Extent> messages_;
   std::uint64_t begin_ = 0;

@@ -9,7 +9,7 @@
 // 4959, ENABLE 5161, COMPRESS 4978, ESEARCH 4731, SEARCHRES 5182, WITHIN 5032, LIST-EXTENDED 5258, LIST-STATUS
 // 5819, SPECIAL-USE 6154, MOVE 6851, UTF8 6855, CONDSTORE and QRESYNC 7162, APPENDLIMIT 7889, LITERAL 7888, MULTIAPPEND
 // 3502, BINARY 3516, UNAUTHENTICATE 8437, STATUS=SIZE 8438, OBJECTID 8474, REPLACE 8508, SAVEDATE 8514, PREVIEW 8970,
-// PARTIAL 9394.
+// QUOTA 9208, PARTIAL 9394.
 #pragma once
 
 #include <cstdint>
@@ -101,6 +101,7 @@ enum class StatusItem : std::uint16_t {
   kAppendLimit = 1U << 7,
   kHighestModSeq = 1U << 8,
   kMailboxId = 1U << 9,
+  kDeletedStorage = 1U << 10,
 };
 using StatusItems = std::uint16_t;  // bits
 [[nodiscard]] constexpr StatusItems bit(StatusItem item) { return static_cast<StatusItems>(item); }
@@ -129,6 +130,17 @@ struct List {
 struct Lsub {
   std::string_view reference;
   std::string_view pattern;
+};
+
+struct GetQuota {
+  std::string_view root;
+};
+struct GetQuotaRoot {
+  std::string_view mailbox;
+};
+struct SetQuota {
+  std::string_view root;
+  std::vector<std::pair<std::string_view, std::uint64_t>> limits;  // resource names as sent
 };
 
 // APPEND and REPLACE. Their messages are not in the command: the reader announces each as Step::Kind::kMessage
@@ -229,8 +241,9 @@ struct Search {
 
 using Arguments = std::variant<Capability, Noop, Logout, Id, StartTls, Login, Authenticate, Enable,
                                Unauthenticate, Compress, Namespace, Idle, Select, Create, Delete,
-                               Rename, Subscribe, Unsubscribe, Status, List, Lsub, Append, Replace,
-                               Check, Close, Unselect, Expunge, Copy, Move, Store, Fetch, Search>;
+                               Rename, Subscribe, Unsubscribe, Status, List, Lsub, GetQuota,
+                               GetQuotaRoot, SetQuota, Append, Replace, Check, Close, Unselect,
+                               Expunge, Copy, Move, Store, Fetch, Search>;
 
 // ---- the table ----
 
@@ -262,6 +275,9 @@ enum class CommandId : std::uint8_t {
   kStatus,
   kList,
   kLsub,
+  kGetQuota,
+  kGetQuotaRoot,
+  kSetQuota,
   kAppend,
   kReplace,
   kCheck,

@@ -40,6 +40,10 @@ Task<Reply> list(Session& session, const Command& command);
 Task<Reply> lsub(Session& session, const Command& command);
 Task<Reply> status(Session& session, const Command& command);
 Task<Reply> namespaces(Session& session, const Command& command);
+// commands/quota.cc
+Task<Reply> get_quota(Session& session, const Command& command);
+Task<Reply> get_quota_root(Session& session, const Command& command);
+Task<Reply> set_quota(Session& session, const Command& command);
 // commands/select.cc
 Task<Reply> select(Session& session, const Command& command);  // and EXAMINE
 Task<Reply> close(Session& session, const Command& command);

@@ -132,7 +132,7 @@ Result<void> SectionReader::verify(const MessageBytes& message, std::string_view
   if (sent_ + octets.size() < span_.size()) return {};
   const auto info = message.view.blob_info(record.blob);
   if (!info) return tl::unexpected(info.error());
-  if (info->crc32c == crc_) return {};
+  if (!info->crc32c || *info->crc32c == crc_) return {};
   return fail(ErrorCode::kCorrupt, "the message does not match its checksum");
 }
 

@@ -94,6 +94,9 @@ void append_status_line(std::string& out, StatusItems items, const StatusValues&
   }
   if (wants(StatusItem::kUnseen)) add_item(out, "UNSEEN", mailbox.unseen);
   if (wants(StatusItem::kDeleted)) add_item(out, "DELETED", mailbox.deleted);
+  if (wants(StatusItem::kDeletedStorage)) {
+    add_item(out, "DELETED-STORAGE", values.deleted_octets);
+  }
   if (wants(StatusItem::kSize)) add_item(out, "SIZE", mailbox.bytes);
   if (wants(StatusItem::kAppendLimit)) {
     if (values.append_limit != 0) {

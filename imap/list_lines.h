@@ -38,7 +38,8 @@ void append_oldname_line(std::string& out, std::string_view name, std::string_vi
 struct StatusValues {
   const store::MailboxInfo& mailbox;
   std::uint32_t recent = 0;
-  std::uint64_t append_limit = 0;  // 0: NIL (RFC 7889 section 3)
+  std::uint64_t append_limit = 0;    // 0: NIL (RFC 7889 section 3)
+  std::uint64_t deleted_octets = 0;  // DELETED-STORAGE (RFC 9208 section 4.1.4)
 };
 void append_status_line(std::string& out, StatusItems items, const StatusValues& values,
                         const Style& style);

@@ -19,13 +19,37 @@ Result<bool> exists(const store::ReadView& view, store::AccountId account, std::
   return tl::unexpected(found.error());
 }
 
-Result<void> make_parents(store::WriteTxn& txn, store::AccountId account, std::string_view name) {
+Result<std::vector<std::string_view>> missing_parents(const store::ReadView& view,
+                                                      store::AccountId account,
+                                                      std::string_view name) {
+  std::vector<std::string_view> missing;
   for (auto end = name.find(kDelimiter); end != std::string_view::npos;
        end = name.find(kDelimiter, end + 1)) {
     const std::string_view parent = name.substr(0, end);
-    const auto is_there = exists(txn, account, parent);
+    const auto is_there = exists(view, account, parent);
     if (!is_there) return tl::unexpected(is_there.error());
-    if (*is_there) continue;
+    if (!*is_there) missing.push_back(parent);
+  }
+  return missing;
+}
+
+Result<void> check_room(const store::ReadView& view, store::AccountId account,
+                        std::uint64_t new_mailboxes, std::uint64_t most) {
+  if (most == 0 || new_mailboxes == 0) return {};
+  const auto info = view.account(account);
+  if (!info) return tl::unexpected(info.error());
+  if (info->mailboxes + new_mailboxes <= most) return {};
+  return fail(ErrorCode::kOverQuota,
+              "The account may have " + std::to_string(most) + " mailboxes, not more");
+}
+
+// The missing ones above `name`; `others` are made after it, and must have room beside them.
+Result<void> make_parents(store::WriteTxn& txn, store::AccountId account, std::string_view name,
+                          std::uint64_t others, std::uint64_t most) {
+  const auto parents = missing_parents(txn, account, name);
+  if (!parents) return tl::unexpected(parents.error());
+  if (auto fits = check_room(txn, account, parents->size() + others, most); !fits) return fits;
+  for (const std::string_view parent : *parents) {
     const auto made = txn.create_mailbox(account, parent, store::SpecialUse::kNone);
     if (!made) return tl::unexpected(made.error());
   }
@@ -96,12 +120,14 @@ Result<bool> has_mailboxes_below(const store::ReadView& view, store::AccountId a
 }
 
 Result<store::MailboxInfo> create_mailbox(store::WriteTxn& txn, store::AccountId account,
-                                          const std::string& name, store::SpecialUse use) {
+                                          const std::string& name, store::SpecialUse use,
+                                          std::uint64_t most_mailboxes) {
   const auto is_there = exists(txn, account, name);
   if (!is_there) return tl::unexpected(is_there.error());
   if (*is_there) return fail(ErrorCode::kExists, "A mailbox of this name exists already");
   if (auto free = check_use(txn, account, use); !free) return tl::unexpected(free.error());
-  if (auto made = make_parents(txn, account, name); !made) return tl::unexpected(made.error());
+  auto made = make_parents(txn, account, name, 1, most_mailboxes);
+  if (!made) return tl::unexpected(made.error());
   return txn.create_mailbox(account, name, use);
 }
 
@@ -116,7 +142,7 @@ Result<store::MailboxId> delete_mailbox(store::WriteTxn& txn, store::AccountId a
 }
 
 Result<void> rename_mailbox(store::WriteTxn& txn, store::AccountId account, const std::string& from,
-                            const std::string& to) {
+                            const std::string& to, std::uint64_t most_mailboxes) {
   const auto is_there = exists(txn, account, from);
   if (!is_there) return tl::unexpected(is_there.error());
   const auto is_taken = exists(txn, account, to);
@@ -133,7 +159,9 @@ Result<void> rename_mailbox(store::WriteTxn& txn, store::AccountId account, cons
     return fail(ErrorCode::kInvalid, "A mailbox can't be moved below itself");
   }
   if (auto fits = check_depth(below, from, to); !fits) return fits;
-  if (auto made = make_parents(txn, account, to); !made) return made;
+  const std::uint64_t made_for_inbox = from == kInbox ? 1 : 0;
+  auto made = make_parents(txn, account, to, made_for_inbox, most_mailboxes);
+  if (!made) return made;
   if (!*is_there) return rename_descendants(txn, account, below, from, to);
   return txn.rename_mailbox(account, from, to);
 }

@@ -1,9 +1,13 @@
 // What CREATE, DELETE and RENAME do to an account's tree of mailboxes (RFC 9051 6.3.4 to 6.3.6),
 // each inside the function of one Store::write(). Names are the store's (mailbox_name.h).
 //
+// `most_mailboxes` is the account's quota of them (0: none), which is checked where mailboxes are made:
+// kOverQuota, and nothing is changed.
+//
 // A name may have mailboxes below it without being one itself (\NonExistent): DELETE leaves it so.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,7 +21,8 @@ namespace twinpost::imap {
 [[nodiscard]] Result<store::MailboxInfo> create_mailbox(store::WriteTxn& txn,
                                                         store::AccountId account,
                                                         const std::string& name,
-                                                        store::SpecialUse use);
+                                                        store::SpecialUse use,
+                                                        std::uint64_t most_mailboxes);
 
 // What is below it stays. Its id. kInvalid for INBOX; kNotFound.
 [[nodiscard]] Result<store::MailboxId> delete_mailbox(store::WriteTxn& txn,
@@ -29,7 +34,8 @@ namespace twinpost::imap {
 // parents of `to` are made. INBOX: its messages go to the new mailbox, it stays (6.3.6). kNotFound,
 // kExists, kInvalid, kLimit.
 [[nodiscard]] Result<void> rename_mailbox(store::WriteTxn& txn, store::AccountId account,
-                                          const std::string& from, const std::string& to);
+                                          const std::string& from, const std::string& to,
+                                          std::uint64_t most_mailboxes);
 
 [[nodiscard]] Result<bool> has_mailboxes_below(const store::ReadView& view,
                                                store::AccountId account, std::string_view name);

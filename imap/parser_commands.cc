@@ -76,6 +76,9 @@ bool parse_arguments(Cursor& cursor, Command& command) {
     case CommandId::kStatus: return with<Status>(cursor, command, parse_status);
     case CommandId::kList: return with<List>(cursor, command, parse_list);
     case CommandId::kLsub: return with<Lsub>(cursor, command, parse_lsub);
+    case CommandId::kGetQuota: return with<GetQuota>(cursor, command, parse_get_quota);
+    case CommandId::kGetQuotaRoot: return one_mailbox<GetQuotaRoot>(cursor, command);
+    case CommandId::kSetQuota: return with<SetQuota>(cursor, command, parse_set_quota);
     case CommandId::kCheck: return nothing_more<Check>(cursor, command);
     case CommandId::kClose: return nothing_more<Close>(cursor, command);
     case CommandId::kUnselect: return nothing_more<Unselect>(cursor, command);

@@ -22,6 +22,7 @@ constexpr std::array kStatusNames = {
     StatusName{"APPENDLIMIT", StatusItem::kAppendLimit},
     StatusName{"HIGHESTMODSEQ", StatusItem::kHighestModSeq},
     StatusName{"MAILBOXID", StatusItem::kMailboxId},
+    StatusName{"DELETED-STORAGE", StatusItem::kDeletedStorage},
 };
 
 // A set of UIDs or numbers that were seen: no "*", no "$" (RFC 7162 section 7).

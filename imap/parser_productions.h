@@ -30,6 +30,10 @@ bool parse_status_items(Cursor& cursor, StatusItems& out);
 bool parse_list(Cursor& cursor, List& out);
 bool parse_lsub(Cursor& cursor, Lsub& out);
 
+// parser_quota.cc
+bool parse_get_quota(Cursor& cursor, GetQuota& out);
+bool parse_set_quota(Cursor& cursor, SetQuota& out);
+
 // parser_message.cc
 bool parse_set_and_mailbox(Cursor& cursor, SequenceSet& set, std::string_view& mailbox);
 bool parse_store(Cursor& cursor, Store& out);

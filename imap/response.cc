@@ -1,20 +1,15 @@
 #include "imap/response.h"
 
 #include <algorithm>
-#include <array>
 
-#include "core/base/ascii.h"
 #include "core/mail/date.h"
 #include "imap/mailbox_name.h"
 #include "imap/quote.h"
+#include "store/special_use.h"
 
 namespace twinpost::imap {
 
 namespace {
-
-constexpr std::array<std::string_view, 9> kSpecialUses = {"",         "\\All",     "\\Archive",
-                                                          "\\Drafts", "\\Flagged", "\\Junk",
-                                                          "\\Sent",   "\\Trash",   "\\Important"};
 
 std::string_view condition_name(Condition condition) {
   switch (condition) {
@@ -112,16 +107,10 @@ void append_mailbox(std::string& out, std::string_view name, const Style& style)
   append_astring(out, mailbox_to_wire(name, style.utf8), style.utf8);
 }
 
-std::string_view special_use_name(store::SpecialUse use) {
-  const auto index = static_cast<std::size_t>(use);
-  return index < kSpecialUses.size() ? kSpecialUses[index] : std::string_view{};
-}
+std::string_view special_use_name(store::SpecialUse use) { return store::to_string(use); }
 
 std::optional<store::SpecialUse> parse_special_use(std::string_view name) {
-  for (std::size_t i = 1; i < kSpecialUses.size(); ++i) {
-    if (ascii::equals_ignore_case(kSpecialUses[i], name)) return static_cast<store::SpecialUse>(i);
-  }
-  return std::nullopt;
+  return store::parse_special_use(name);
 }
 
 void append_envelope(std::string& out, const mail::Envelope& envelope, const Style& style) {

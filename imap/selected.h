@@ -17,7 +17,7 @@
 #include "core/base/error.h"
 #include "imap/sequence_set.h"
 #include "imap/uid_list.h"
-#include "store/types.h"
+#include "store/store.h"
 
 namespace twinpost::imap {
 
@@ -37,6 +37,12 @@ class Selected {
   std::vector<store::Uid> untold;
   // No message that is still in `uids` was removed before this.
   UnixTime untold_since{};
+  // Keeps what left since then readable.
+  std::unique_ptr<store::Store::RemovalHold> hold;
+  void told_of_removals_before(UnixTime time) {
+    untold_since = time;
+    if (hold) hold->move_on(time);
+  }
   std::vector<std::string> keywords;  // names by bit, as told in FLAGS
 
   // \Recent (RFC 3501 2.3.2) for this session: UIDs from here on that arrived before or while it was selected. 0: none.

@@ -42,6 +42,9 @@ constexpr std::array<Handler, static_cast<std::size_t>(CommandId::kSearch) + 1> 
     commands::status,          // STATUS
     commands::list,            // LIST
     commands::lsub,            // LSUB
+    commands::get_quota,       // GETQUOTA
+    commands::get_quota_root,  // GETQUOTAROOT
+    commands::set_quota,       // SETQUOTA
     nullptr,                   // APPEND: AppendReceiver
     nullptr,                   // REPLACE: AppendReceiver
     commands::noop,            // CHECK
@@ -328,7 +331,7 @@ config::Account Session::account() const {
 
 store::Limits Session::quota() const {
   const config::Account now = account();
-  return store::Limits{now.quota, now.quota_messages};
+  return store::Limits{now.quota, now.quota_messages, config()->quota.warn_at};
 }
 
 store::Remover Session::remover() const {

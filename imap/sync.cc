@@ -184,7 +184,7 @@ Task<void> Session::sync(bool may_expunge) {
   Selected& selected = *selected_;
   if (!selected.gone && selected.stale) {
     selected.stale = false;  // what comes meanwhile sets it again
-    const UnixTime began = unix_now();
+    const UnixTime began = store().removals_seen_before();
     auto news = co_await store().read(
         [&selected](const store::ReadView& view) { return find_news(view, selected); });
     if (!news) {
@@ -207,8 +207,8 @@ Task<void> Session::sync(bool may_expunge) {
         append_flag_names(names, selected.keywords, selected.read_only);
         send(names);
       }
-      if (selected.untold.empty() && news->changes.vanished.empty()) selected.untold_since = began;
       co_await tell(std::move(news->changes), may_expunge);
+      if (selected.untold.empty()) selected.told_of_removals_before(began);
     }
   } else if (may_expunge && !selected.untold.empty()) {
     store::Changes nothing_new;

@@ -67,14 +67,15 @@ std::unordered_set<std::string> lower_addresses(const Envelope& envelope) {
   return addresses;
 }
 
-// On a worker: ends the spool, reads the trace, hashes and summarises.
-Result<Arrived> arrive(store::Spool& spool, const Envelope& envelope) {
+// On a worker: ends the spool, reads the trace, hashes, summarises and encodes.
+Result<Arrived> arrive(store::Spool& spool, const Envelope& envelope,
+                       const store::BodyCoder& coder) {
   if (auto finished = spool.finish(); !finished) return tl::unexpected(std::move(finished.error()));
   const auto octets = spool.view();
   if (!octets) return tl::unexpected(octets.error());
   Arrived arrived;
   arrived.trace = read_trace(*octets, lower_addresses(envelope));
-  auto message = store::prepare_message(std::move(spool));
+  auto message = store::prepare_message(std::move(spool), coder);
   if (!message) return tl::unexpected(std::move(message.error()));
   arrived.message = std::move(*message);
   return arrived;
@@ -104,7 +105,8 @@ Copies make_copies(const Envelope& envelope, const store::PreparedMessagePtr& me
 
 // Loops, and accounts that a reload took away between RCPT and the end of the data.
 void check_copies(Context& context, const Trace& trace, Copies& copies) {
-  const std::uint64_t most_hops = context.services.config()->limits.lmtp_loops;
+  const config::ServerConfigPtr config = context.services.config();
+  const std::uint64_t most_hops = config->limits.lmtp_loops;
   for (auto& copy : copies.list) {
     const auto account = context.services.directory.account(copy.account);
     if (most_hops != 0 && trace.received_fields > most_hops) {
@@ -119,6 +121,7 @@ void check_copies(Context& context, const Trace& trace, Copies& copies) {
     } else {
       copy.request.limits.quota_bytes = account->quota;
       copy.request.limits.quota_messages = account->quota_messages;
+      copy.request.limits.warn_at = config->quota.warn_at;
     }
   }
 }
@@ -239,7 +242,8 @@ std::vector<Reply> refuse_all(const Envelope& envelope, const Reply& refusal) {
 
 Task<std::vector<Reply>> deliver(Context& context, const Envelope& envelope, store::Spool spool) {
   const bool is_large = spool.size() > store::Spool::kSpoolMemory;
-  auto on_arrival = [&spool, &envelope] { return arrive(spool, envelope); };
+  const store::BodyCoder& coder = context.store.coder();
+  auto on_arrival = [&spool, &envelope, &coder] { return arrive(spool, envelope, coder); };
   Result<Arrived> arrived = co_await on_worker(context.services.executor, on_arrival);
   if (!arrived) {
     if (arrived.error().code != ErrorCode::kTooLarge) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "store/change_log.h"
@@ -17,18 +19,21 @@
 
 namespace twinpost::store {
 
+// In `meta` (store.cc).
+inline constexpr std::string_view kStoreKey = "store";
 inline constexpr std::string_view kCountersKey = "counters";
 
 class Batch {
  public:
-  Batch(engine::WriteTxn& txn, const Tables& tables, DiskReserve& reserve)
-      : txn_(txn), tables_(tables), reserve_(reserve), now_(unix_now()) {}
+  Batch(engine::WriteTxn& txn, const Tables& tables, DiskReserve& reserve, const BodyCoder& coder)
+      : txn_(txn), tables_(tables), reserve_(reserve), coder_(coder), now_(unix_now()) {}
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
   [[nodiscard]] engine::WriteTxn& txn() { return txn_; }
   [[nodiscard]] const Tables& tables() const { return tables_; }
   [[nodiscard]] DiskReserve& reserve() { return reserve_; }
+  [[nodiscard]] const BodyCoder& coder() const { return coder_; }
   [[nodiscard]] UnixTime now() const { return now_; }
 
   // Read once a transaction and written back by finish(); whoever asks may change them.
@@ -46,6 +51,9 @@ class Batch {
   void touched(MailboxKey key, ModSeq modseq, Uid uid) { touched_.at(key).add(modseq, uid); }
   [[nodiscard]] const std::map<MailboxKey, TouchedMessages>& touched() const { return touched_; }
 
+  void quota_passed(QuotaPassed passed) { quota_passed_.push_back(std::move(passed)); }
+  [[nodiscard]] const std::vector<QuotaPassed>& quota_passed() const { return quota_passed_; }
+
   // Octets of message bodies put so far: what bounds a batch.
   void count_octets(std::uint64_t octets) { octets_ += octets; }
   [[nodiscard]] std::uint64_t octets() const { return octets_; }
@@ -60,17 +68,23 @@ class Batch {
   // Something was removed: the reaper has a new appointment.
   void note_removal() { removed_ = true; }
   [[nodiscard]] bool removed() const { return removed_; }
+  // Something can be freed now.
+  void note_reapable() { reapable_ = true; }
+  [[nodiscard]] bool reapable() const { return reapable_; }
 
  private:
   engine::WriteTxn& txn_;
   const Tables& tables_;
   DiskReserve& reserve_;
+  const BodyCoder& coder_;
   UnixTime now_;
   std::optional<Counters> counters_;
   std::map<MailboxKey, MailboxChanged> changes_;
   std::map<MailboxKey, TouchedMessages> touched_;
+  std::vector<QuotaPassed> quota_passed_;
   std::uint64_t octets_ = 0;
   bool removed_ = false;
+  bool reapable_ = false;
   std::optional<Error> spoiled_;
 };
 

@@ -1,7 +1,7 @@
 // Message bodies, each stored once: adding, counting references, and taking away. Writer thread
 // only, inside a transaction.
 //
-//   blob_names  SHA-256 -> blob    while a new message may share it
+//   blob_names  name -> blob       while a new message may share it
 //   blob_refs   blob -> row        while any of its octets are there
 //   blobs       (blob, chunk)      octets, kChunkOctets in every chunk but the last
 //   summaries   (blob, chunk)      likewise
@@ -23,8 +23,8 @@ class Blobs {
  public:
   explicit Blobs(Batch& batch) : batch_(batch), queries_(batch.txn(), batch.tables()) {}
 
-  // The blob of these octets with one reference more: one that is there, where SHA-256, size and
-  // CRC agree, else a new one.
+  // The blob of these octets with one reference more: one that is there, where name and size agree
+  // (it keeps the form that it has), else a new one.
   [[nodiscard]] Result<BlobId> add(const PreparedMessage& message);
   [[nodiscard]] Result<void> add_reference(BlobId blob);
   // The last one makes it reapable.
@@ -38,10 +38,18 @@ class Blobs {
   // One that has references again is only taken off the list.
   [[nodiscard]] Result<Reaped> reap(BlobId blob, unsigned pages);
 
+  // Keeps the same body in another form, under its id. `was` is its row when `form` was made of it:
+  // false, and nothing is changed, where it has gone or is dying, or is kept in another form by now.
+  [[nodiscard]] Result<bool> recode(BlobId blob, const BlobRow& was, const PreparedMessage& form);
+
  private:
   [[nodiscard]] Result<std::optional<BlobId>> share(const PreparedMessage& message);
-  [[nodiscard]] Result<void> put_chunks(engine::Table table, BlobId blob, std::string_view octets);
+  [[nodiscard]] Result<void> append_chunks(engine::Table table, BlobId blob,
+                                           std::string_view octets);
+  [[nodiscard]] Result<void> replace_chunks(engine::Table table, BlobId blob,
+                                            std::string_view octets);
   [[nodiscard]] Result<void> put_row(BlobId blob, const BlobRow& row);
+  [[nodiscard]] Result<void> erase_name(BlobId blob, const Sha256Digest& name);
   [[nodiscard]] Result<void> begin_dying(BlobId blob, BlobRow& row);
 
   Batch& batch_;

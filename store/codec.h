@@ -164,6 +164,7 @@ class Record {
   }
   Record& sized(std::string_view text) { return varint(text.size()).octets(text); }
 
+  [[nodiscard]] std::size_t size() const { return octets_.size(); }  // so far, the seal included
   [[nodiscard]] const std::string& seal(std::string_view key) {
     const std::uint32_t crc = little_endian(checksum(key, octets_));
     std::memcpy(octets_.data() + 1, &crc, sizeof crc);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "store/engine/engine.h"
 #include "store/spool_file.h"
 
 namespace twinpost::store {
@@ -77,7 +78,23 @@ Result<Folder> Folder::open_for_writing(const std::string& given_path) {
   }
   if (auto made = make_private(folder.spool_); !made) return tl::unexpected(made.error());
   remove_spool_files(folder.spool_);
+  std::error_code ignored;  // what stays costs disk space, no mail
+  fs::remove_all(path + "/" + engine::kCompactionFolder, ignored);
   return folder;
+}
+
+Result<void> Folder::sync() const {
+  const std::string parent = fs::absolute(path_).parent_path().string();
+  for (const std::string& path : {path_, parent}) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && path == parent) continue;  // not ours to open, nor to make
+    if (fd < 0) return tl::unexpected(system_error(path, errno));
+    const int synced = ::fsync(fd);
+    const int reason = errno;
+    ::close(fd);
+    if (synced != 0) return tl::unexpected(system_error(path, reason));
+  }
+  return {};
 }
 
 Result<Folder> Folder::open_for_reading(const std::string& given_path) {

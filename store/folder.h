@@ -3,6 +3,8 @@
 //
 //   data.mdb, lock.mdb   the engine's
 //   writer.lock          held (flock) by the process that has the store open for writing
+//   swap.lock            held for the moment in which a compacted data file takes its place
+//   compact.tmp/         a compaction that is being made
 //   spool/               temporary files of messages on their way in
 #pragma once
 
@@ -25,6 +27,9 @@ class Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   ~Folder();
+
+  // The names of new files in it, and its own, are on the disk.
+  [[nodiscard]] Result<void> sync() const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const std::string& spool() const { return spool_; }

@@ -14,6 +14,7 @@
 
 #include "core/base/encoding.h"
 #include "core/base/error.h"
+#include "store/body_codec.h"
 #include "store/types.h"
 
 namespace twinpost::store {
@@ -39,6 +40,7 @@ class Spool {
   [[nodiscard]] Result<void> finish();
 
   [[nodiscard]] std::uint64_t size() const;
+  [[nodiscard]] const std::string& folder() const;
   // The whole message, finished, as one contiguous run: the memory itself, or the file mapped. Good as long as the Spool.
   [[nodiscard]] Result<std::string_view> view() const;
 
@@ -51,17 +53,22 @@ class Spool {
 struct PreparedMessage {
   std::shared_ptr<const Spool> spool;  // owns the octets, perhaps beside those of other messages
   std::string_view octets;             // canonical body
-  Sha256Digest sha256{};
-  std::uint32_t crc32c = 0;
-  std::string summary;              // encoded (store/summary.h)
-  std::uint32_t header_octets = 0;  // of the body's header, with the blank line
+  Sha256Digest sha256{};               // of these
+  Sha256Digest name{};                 // BodyCoder::name_of() that
+  EncodedBody body;                    // as it will be stored
+  std::uint32_t crc32c = 0;            // of the body as it will be stored
+  std::string summary;                 // as it will be stored; its plain form is summary.h's
+  std::uint32_t header_octets = 0;     // of the body's header, with the blank line
 };
 
-// Hashes, parses and summarises. On a worker.
-[[nodiscard]] Result<PreparedMessagePtr> prepare_message(Spool spool);
+// Hashes, parses, summarises and encodes. On a worker. kTooLarge for headers whose summary would be, and what
+// BodyCoder::encode() and the spool fail with.
+[[nodiscard]] Result<PreparedMessagePtr> prepare_message(
+    Spool spool, const BodyCoder& coder = BodyCoder::plain());
 // The same for one of several messages that came into one finished spool: `octets` are a part of its
 // view and end in CRLF.
-[[nodiscard]] PreparedMessagePtr prepare_message(std::shared_ptr<const Spool> spool,
-                                                 std::string_view octets);
+[[nodiscard]] Result<PreparedMessagePtr> prepare_message(
+    std::shared_ptr<const Spool> spool, std::string_view octets,
+    const BodyCoder& coder = BodyCoder::plain());
 
 }  // namespace twinpost::store

@@ -14,6 +14,7 @@ tl::unexpected<Error> no_account(AccountId id) {
   return fail(ErrorCode::kNotFound, "no account of id " + std::to_string(id.value()));
 }
 
+constexpr std::size_t kAccountKeyOctets = 4;
 constexpr std::size_t kMailboxKeyOctets = 8;
 constexpr std::size_t kMessageKeyOctets = 12;
 constexpr std::size_t kExpungedKeyOctets = 20;
@@ -233,6 +234,36 @@ Result<std::optional<MessageRecord>> Queries::removed_message(MailboxKey key, Ui
     time = next > time ? next : time + std::chrono::seconds(1);
   }
   return std::nullopt;
+}
+
+Result<void> Queries::for_each_removed(
+    AccountId account, UnixTime from,
+    const std::function<bool(const RemovedMessage&)>& visit) const {
+  if (auto row = account_row(account); !row) return failed(row);
+  const Key first = removed_key({account, MailboxId(0)}, std::max(from, UnixTime{}), Uid(0));
+  return scan(tables_.removed, account_key(account).view(), first.view(),
+              [&](auto found_key, auto value) -> Result<bool> {
+                auto row = decode_removed(found_key, value);
+                if (!row || found_key.size() != kRemovedKeyOctets) return true;
+                Reader in(found_key.substr(kAccountKeyOctets));
+                RemovedMessage removed;
+                removed.id.time =
+                    UnixTime(std::chrono::seconds(static_cast<std::int64_t>(in.key_u64())));
+                removed.id.mailbox = MailboxId(in.key_u32());
+                removed.id.uid = Uid(in.key_u32());
+                removed.message = std::move(row->message);
+                removed.keywords = std::move(row->keywords);
+                removed.mailbox_name = std::move(row->mailbox_name);
+                removed.how = row->how;
+                removed.remover = std::move(row->remover);
+                return visit(removed);
+              });
+}
+
+Result<bool> Queries::was_imported(AccountId account, const ImportKey& key) const {
+  auto value = txn_.get(tables_.imports, import_key(account, key).view());
+  if (!value) return failed(value);
+  return value->has_value();
 }
 
 Result<std::vector<Uid>> Queries::uids(MailboxKey key) const {

@@ -20,10 +20,11 @@ namespace twinpost::store {
 
 class Queries {
  public:
-  // `log` must have all that the transaction sees, so it has none where that sees changes of its
-  // own.
-  Queries(const engine::ReadTxn& txn, const Tables& tables, ChangeLog* log = nullptr)
-      : txn_(txn), tables_(tables), log_(log) {}
+  // Without `coder` only plain bodies can be read. `log` must have all that the transaction sees, so
+  // it has none where that sees changes of its own.
+  Queries(const engine::ReadTxn& txn, const Tables& tables, const BodyCoder* coder = nullptr,
+          ChangeLog* log = nullptr)
+      : txn_(txn), tables_(tables), coder_(coder), log_(log) {}
 
   // Rows. kNotFound where they are not there.
   [[nodiscard]] Result<std::optional<AccountId>> account_id(std::string_view name) const;
@@ -61,6 +62,10 @@ class Queries {
       MailboxKey key, UidRange range, const std::function<bool(const MessageRecord&)>& visit) const;
   [[nodiscard]] Result<std::optional<MessageRecord>> removed_message(MailboxKey key, Uid uid,
                                                                      UnixTime since) const;
+  [[nodiscard]] Result<void> for_each_removed(
+      AccountId account, UnixTime from,
+      const std::function<bool(const RemovedMessage&)>& visit) const;
+  [[nodiscard]] Result<bool> was_imported(AccountId account, const ImportKey& key) const;
   [[nodiscard]] Result<std::vector<Uid>> uids(MailboxKey key) const;
   [[nodiscard]] Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const;
   [[nodiscard]] Result<BlobInfo> blob_info(BlobId blob) const;
@@ -74,12 +79,17 @@ class Queries {
                                            std::string& out) const;
   [[nodiscard]] Result<void> read_body(BlobId blob, const BlobRow& row, std::uint64_t offset,
                                        std::uint64_t length, std::string& out) const;
+  // Of one that is not kept plain; the range lies inside it.
+  [[nodiscard]] Result<void> read_encoded(BlobId blob, const BlobRow& row, std::uint64_t offset,
+                                          std::uint64_t length, std::string& out) const;
+  [[nodiscard]] Result<Summary> stored_summary(BlobId blob, const BlobRow& row) const;
   [[nodiscard]] Result<std::vector<Uid>> vanished_since(MailboxKey key, ModSeq since) const;
   [[nodiscard]] Result<void> find_changed(MailboxKey key, ModSeq since, std::uint32_t messages,
                                           std::size_t most, Changes& changes) const;
 
   const engine::ReadTxn& txn_;
   const Tables& tables_;
+  const BodyCoder* coder_;
   ChangeLog* log_;
 };
 
@@ -88,8 +98,8 @@ class Queries {
 template <class Base>
 class ViewOver : public Base {
  public:
-  ViewOver(const engine::ReadTxn& txn, const Tables& tables, ChangeLog* log)
-      : queries_(txn, tables, log) {}
+  ViewOver(const engine::ReadTxn& txn, const Tables& tables, const BodyCoder& coder, ChangeLog* log)
+      : queries_(txn, tables, &coder, log) {}
 
   Result<AccountInfo> account(std::string_view name) const override {
     return queries_.account(name);
@@ -121,6 +131,14 @@ class ViewOver : public Base {
   Result<std::optional<MessageRecord>> removed_message(MailboxKey key, Uid uid,
                                                        UnixTime since) const override {
     return queries_.removed_message(key, uid, since);
+  }
+  Result<void> for_each_removed(
+      AccountId account, UnixTime from,
+      const std::function<bool(const RemovedMessage&)>& visit) const override {
+    return queries_.for_each_removed(account, from, visit);
+  }
+  Result<bool> was_imported(AccountId account, const ImportKey& key) const override {
+    return queries_.was_imported(account, key);
   }
   Result<std::vector<Uid>> uids(MailboxKey key) const override { return queries_.uids(key); }
   Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const override {

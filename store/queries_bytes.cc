@@ -17,6 +17,13 @@ tl::unexpected<Error> damaged(BlobId blob, const char* how) {
   return fail(ErrorCode::kCorrupt, "blob " + std::to_string(blob.value()) + " " + how);
 }
 
+// An error that may not say where.
+tl::unexpected<Error> of_blob(BlobId blob, Error error) {
+  const std::string where = "blob " + std::to_string(blob.value());
+  if (!error.message.starts_with(where)) error.message = where + ": " + error.message;
+  return tl::unexpected(std::move(error));
+}
+
 }  // namespace
 
 Result<BlobRow> Queries::blob_row(BlobId blob) const {
@@ -35,7 +42,7 @@ Result<BlobInfo> Queries::blob_info(BlobId blob) const {
   BlobInfo info;
   info.size = row->size;
   info.references = row->references;
-  info.crc32c = row->crc32c;
+  if (row->codec == Codec::kPlain) info.crc32c = row->crc32c;
   info.header_octets = row->header_octets;
   return info;
 }
@@ -84,12 +91,37 @@ Result<void> Queries::read_body(BlobId blob, const BlobRow& row, std::uint64_t o
                                 std::uint64_t length, std::string& out) const {
   if (offset >= row.size) return {};
   const std::uint64_t take = std::min(length, row.size - offset);
+  if (row.codec != Codec::kPlain) return read_encoded(blob, row, offset, take, out);
+  if (row.stored != row.size) return damaged(blob, "has two sizes");
   const std::size_t before = out.size();
   auto read = append_chunks(tables_.blobs, blob, row.size, offset, take, out);
   if (read && take == row.size && crc32c(0, std::string_view(out).substr(before)) != row.crc32c) {
     read = damaged(blob, "does not match its checksum");
   }
   return read;
+}
+
+Result<void> Queries::read_encoded(BlobId blob, const BlobRow& row, std::uint64_t offset,
+                                   std::uint64_t length, std::string& out) const {
+  const BodyCoder& coder = coder_ != nullptr ? *coder_ : BodyCoder::plain();
+  std::uint64_t checked = 0;  // stored octets from the first on, without a gap
+  std::uint32_t crc = 0;
+  const BodyCoder::Fetch fetch = [&](std::uint64_t from, std::uint64_t count,
+                                     std::string& octets) -> Result<void> {
+    const std::size_t before = octets.size();
+    auto fetched = append_chunks(tables_.blobs, blob, row.stored, from, count, octets);
+    if (fetched && from == checked) {
+      crc = crc32c(crc, std::string_view(octets).substr(before));
+      checked += count;
+    }
+    return fetched;
+  };
+  auto read = coder.decode(row.codec, row.key, row.size, row.stored, offset, length, fetch, out);
+  if (!read) return of_blob(blob, std::move(read.error()));
+  if (checked == row.stored && crc != row.crc32c) {
+    return damaged(blob, "does not match its checksum");
+  }
+  return {};
 }
 
 Result<void> Queries::read_message(const MessageRecord& record, std::uint64_t offset,
@@ -110,21 +142,29 @@ Result<void> Queries::read_message(const MessageRecord& record, std::uint64_t of
   return read;
 }
 
+Result<Summary> Queries::stored_summary(BlobId blob, const BlobRow& row) const {
+  std::string octets;
+  const std::uint64_t size = row.summary_octets;
+  auto read = append_chunks(tables_.summaries, blob, size, 0, size, octets);
+  if (!read) return failed(read);
+  if (is_encrypted(row.codec)) {
+    const BodyCoder& coder = coder_ != nullptr ? *coder_ : BodyCoder::plain();
+    // Not compressed, so there is less in it than it takes.
+    auto plain = coder.decode_whole(summary_codec(row.codec), row.key, octets, size);
+    if (!plain) return of_blob(blob, std::move(plain.error()));
+    octets = std::move(*plain);
+  }
+  return decode_summary(octets);
+}
+
 Result<Summary> Queries::summary(BlobId blob) const {
   auto row = blob_row(blob);
   if (!row) return failed(row);
+  auto stored = stored_summary(blob, *row);
+  const bool can_make_anew = !stored && (stored.error().code == ErrorCode::kCorrupt ||
+                                         stored.error().code == ErrorCode::kUnsupported);
+  if (!can_make_anew) return stored;
   std::string octets;
-  auto read =
-      append_chunks(tables_.summaries, blob, row->summary_octets, 0, row->summary_octets, octets);
-  if (read) {
-    auto decoded = decode_summary(octets);
-    if (decoded) return decoded;
-    read = tl::unexpected(decoded.error());
-  }
-  const bool can_make_anew =
-      read.error().code == ErrorCode::kCorrupt || read.error().code == ErrorCode::kUnsupported;
-  if (!can_make_anew) return failed(read);
-  octets.clear();
   if (auto body = read_body(blob, *row, 0, row->size, octets); !body) return failed(body);
   return Summary{mail::parse_message(octets)};
 }

@@ -22,7 +22,9 @@ namespace twinpost::store {
 struct BlobInfo {
   std::uint64_t size = 0;  // octets, plain
   std::uint32_t references = 0;
-  std::uint32_t crc32c = 0;
+  // Of its plain octets, for who reads them piece by piece; none where they are kept encoded: then
+  // every piece is verified as it is read.
+  std::optional<std::uint32_t> crc32c;
   std::uint32_t header_octets = 0;
 };
 
@@ -54,6 +56,14 @@ class ReadView {
   // been told yet that it is gone (RFC 9051 7.5.1); `since` may be much earlier.
   [[nodiscard]] virtual Result<std::optional<MessageRecord>> removed_message(
       MailboxKey key, Uid uid, UnixTime since) const = 0;
+  // Removals of the account, oldest first, from `from` on, until `visit` returns false. A row that can't be
+  // read is passed over (`check` tells of it).
+  virtual Result<void> for_each_removed(
+      AccountId account, UnixTime from,
+      const std::function<bool(const RemovedMessage&)>& visit) const = 0;
+  // Whether a message with this import key came before, whatever became of it.
+  [[nodiscard]] virtual Result<bool> was_imported(AccountId account,
+                                                  const ImportKey& key) const = 0;
   // The UIDs only (fast: what a SELECT makes its sequence numbers of).
   [[nodiscard]] virtual Result<std::vector<Uid>> uids(MailboxKey key) const = 0;
 

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "store/blobs.h"
 #include "store/queries.h"
+#include "store/transaction.h"
 
 namespace twinpost::store {
 
@@ -64,68 +65,75 @@ Result<void> Reaper::reap_blobs(Batch& batch, Step& step, unsigned& pages_left) 
     }
     if (!reaped) return failed(reaped);
     step.progress = true;
+    if (reaped->finished) ++step.reaped;
     pages_left -= std::min(pages_left, reaped->pages + 1);
   }
   if (!to_the_end || listed_more_) step.progress = true;
   return {};
 }
 
-// Removals whose retention is over lose their record and their reference.
-Result<void> Reaper::drop_expired(Batch& batch, std::chrono::seconds retention, Step& step) {
+// Removals whose retention is over, and the oldest of an account that keeps too much, lose their
+// record and their reference. Rows are in order of time.
+Result<void> Reaper::drop_expired_of(Batch& batch, const AccountInfo& account, const Keep& keep,
+                                     Step& step) {
   const Queries queries(batch.txn(), tables_);
-  const UnixTime latest = batch.now() - retention;
-  auto accounts = queries.accounts();
-  if (!accounts) return failed(accounts);
-  struct Expired {
-    std::string key;
-    BlobId blob;
-  };
-  std::vector<Expired> expired;
-  for (const AccountInfo& account : *accounts) {
-    const Key prefix = account_key(account.id);
-    auto scanned = queries.scan(
-        tables_.removed, prefix.view(), prefix.view(), [&](auto key, auto value) -> Result<bool> {
-          const UnixTime time(std::chrono::seconds(
-              static_cast<std::int64_t>(Reader(key.substr(prefix.view().size())).key_u64())));
-          if (time > latest) {
-            const UnixTime due = time + retention;
-            step.next_expiry = std::min(step.next_expiry.value_or(due), due);
-            return false;
-          }
-          auto row = decode_removed(key, value);
-          if (row) {
-            expired.push_back({std::string(key), row->message.blob});
-          } else {
-            log::warning("reaper", {{"account", account.name}, {"error", row.error().message}});
-          }
-          return expired.size() < kRowsAStep;
-        });
-    if (!scanned) return scanned;
-    if (expired.size() >= kRowsAStep) break;
-  }
+  const UnixTime latest = batch.now() - keep.retention;
+  std::uint64_t messages = account.removed_messages;
+  std::uint64_t bytes = account.removed_bytes;
+  const Key prefix = account_key(account.id);
+  std::vector<std::string> expired;
+  auto scanned = queries.scan(
+      tables_.removed, prefix.view(), prefix.view(), [&](auto key, auto value) -> Result<bool> {
+        Reader in(key.substr(prefix.view().size()));
+        const UnixTime time(std::chrono::seconds(static_cast<std::int64_t>(in.key_u64())));
+        const MailboxKey mailbox{account.id, MailboxId(in.key_u32())};
+        const bool too_much = (keep.bytes != 0 && bytes > keep.bytes) ||
+                              (keep.messages != 0 && messages > keep.messages);
+        if (time > latest && !too_much) {
+          const UnixTime due = time + keep.retention;
+          step.next_expiry = std::min(step.next_expiry.value_or(due), due);
+          return false;
+        }
+        auto row = decode_removed(key, value);
+        if (!row) {
+          log::warning("reaper", {{"account", account.name}, {"error", row.error().message}});
+          return true;
+        }
+        if (holds_.spares(mailbox, time)) return true;
+        if (messages > 0) --messages;
+        if (row->how != Removal::kMoved) bytes -= std::min(bytes, row->message.size);
+        expired.emplace_back(key);
+        return step.forgotten + expired.size() < kRowsAStep;
+      });
+  if (!scanned || expired.empty()) return scanned;
+  auto row = queries.account_row(account.id);
+  if (!row) return failed(row);
   Blobs blobs(batch);
-  for (const Expired& removal : expired) {
-    auto erased = batch.txn().erase(tables_.removed, removal.key);
-    if (!erased) return failed(erased);
-    auto dropped = blobs.drop_reference(removal.blob);
-    const bool damaged = !dropped && (dropped.error().code == ErrorCode::kCorrupt ||
-                                      dropped.error().code == ErrorCode::kNotFound);
-    if (damaged) {
-      log::warning("reaper", {{"blob", removal.blob.value()}, {"error", dropped.error().message}});
-    } else if (!dropped) {
-      return dropped;
-    }
-    step.progress = listed_more_ = true;
+  for (const std::string& key : expired) {
+    auto dropped = drop_removed(batch, blobs, *row, key);
+    if (!dropped) return failed(dropped);
+  }
+  step.forgotten += expired.size();
+  step.progress = listed_more_ = true;
+  return batch.txn().put(tables_.accounts, prefix.view(), encode_account(prefix.view(), *row));
+}
+
+Result<void> Reaper::drop_expired(Batch& batch, const Keep& keep, Step& step) {
+  auto accounts = Queries(batch.txn(), tables_).accounts();
+  if (!accounts) return failed(accounts);
+  for (const AccountInfo& account : *accounts) {
+    if (auto dropped = drop_expired_of(batch, account, keep, step); !dropped) return dropped;
+    if (step.forgotten >= kRowsAStep) break;
   }
   return {};
 }
 
-Result<Reaper::Step> Reaper::step(Batch& batch, std::chrono::seconds retention) {
+Result<Reaper::Step> Reaper::step(Batch& batch, const Keep& keep) {
   Step step;
   unsigned pages_left = kPagesAStep;
   if (auto reaped = reap_blobs(batch, step, pages_left); !reaped) return failed(reaped);
   if (pages_left == kPagesAStep) {
-    if (auto dropped = drop_expired(batch, retention, step); !dropped) return failed(dropped);
+    if (auto dropped = drop_expired(batch, keep, step); !dropped) return failed(dropped);
   }
   step.waiting = seen_;
   return step;

@@ -6,12 +6,13 @@
 //   number    u64: in account_names, mailbox_names, blob_names, expunged, reapable
 //   text      octets: in keywords, subscriptions
 //   account   u32 next mailbox, u32 mailboxes, u64 messages, u64 bytes, sized name,
-//             u8 1: provisioned (not there: 0)
+//             u8 1: provisioned (not there: 0), u64 removed messages, u64 removed bytes
 //   mailbox   u8 special use, u32 UIDVALIDITY, u32 UIDNEXT, u32 first recent,
 //             u64 HIGHESTMODSEQ, u64 tombstone floor, u32 tombstones, u32 messages, u32 unseen,
 //             u32 deleted, u64 bytes, sized MAILBOXID, sized name
-//   blob      u8 codec, u8 1 where it is dying, u32 references, u32 CRC-32C of the plain octets,
-//             u64 size, u32 header octets, u32 summary octets, 32 octets SHA-256
+//   blob      u8 codec, u8 1 where it is dying, u32 references, u32 CRC-32C of the stored octets,
+//             u64 size, u32 header octets, u32 summary octets, 32 octets name,
+//             u64 stored octets (not there: as its size), u32 key
 //
 //   message   octet   0 u8  flags                    octet 51 u64 EMAILID
 //                     1 u8  1: hidden from POP3            59 u64 THREADID
@@ -24,7 +25,8 @@
 //                    43 i64 save date
 //
 //   removed   u32 UID, sized message (as above), sized mailbox name, sized account,
-//             sized protocol, sized address, u8 how (Removal; not there: expunged)
+//             sized protocol, sized address, u8 how (Removal; not there: expunged),
+//             sized keyword, as often as there are
 #include "store/records.h"
 
 #include <algorithm>
@@ -162,11 +164,13 @@ Result<std::string> decode_text(std::string_view key, std::string_view value, co
 std::string encode_account(std::string_view key, const AccountRow& row) {
   Record out(kVersion);
   out.u32(row.next_mailbox.value())
-      .u32(row.mailboxes)
+      .u32(row.info.mailboxes)
       .u64(row.info.messages)
       .u64(row.info.bytes)
       .sized(row.info.name)
-      .u8(row.info.provisioned ? 1 : 0);
+      .u8(row.info.provisioned ? 1 : 0)
+      .u64(row.info.removed_messages)
+      .u64(row.info.removed_bytes);
   return out.seal(key);
 }
 
@@ -177,11 +181,15 @@ Result<AccountRow> decode_account(std::string_view key, std::string_view value) 
   row.info.id = AccountId(Reader(key).key_u32());
   Reader in(*body);
   row.next_mailbox = MailboxId(in.u32());
-  row.mailboxes = in.u32();
+  row.info.mailboxes = in.u32();
   row.info.messages = in.u64();
   row.info.bytes = in.u64();
   row.info.name = in.sized();
   if (in.left() > 0) row.info.provisioned = in.u8() != 0;
+  if (in.left() > 0) {
+    row.info.removed_messages = in.u64();
+    row.info.removed_bytes = in.u64();
+  }
   if (!in.at_end()) return malformed("account");
   return row;
 }
@@ -261,6 +269,13 @@ std::string encode_removed(std::string_view key, const RemovedRow& row) {
       .sized(cut(row.remover.protocol, 32))
       .sized(cut(row.remover.address, 128))
       .u8(static_cast<std::uint8_t>(row.how));
+  std::size_t room = engine::kMaxValueOctets - out.size();
+  for (const std::string& keyword : row.keywords) {
+    const std::size_t needed = keyword.size() + 2;  // the length takes one or two octets
+    if (needed > room) break;
+    room -= needed;
+    out.sized(keyword);
+  }
   return out.seal(key);
 }
 
@@ -277,6 +292,7 @@ Result<RemovedRow> decode_removed(std::string_view key, std::string_view value) 
   row.remover.protocol = in.sized();
   row.remover.address = in.sized();
   const std::uint8_t how = in.left() > 0 ? in.u8() : 0;
+  while (in.left() > 0 && row.keywords.size() < kMaxKeywords) row.keywords.emplace_back(in.sized());
   if (!in.at_end() || how > static_cast<std::uint8_t>(Removal::kMoved)) return malformed("removed");
   row.how = static_cast<Removal>(how);
   return row;
@@ -291,7 +307,9 @@ std::string encode_blob(std::string_view key, const BlobRow& row) {
       .u64(row.size)
       .u32(row.header_octets)
       .u32(row.summary_octets)
-      .octets({reinterpret_cast<const char*>(row.sha256.data()), row.sha256.size()});
+      .octets({reinterpret_cast<const char*>(row.name.data()), row.name.size()})
+      .u64(row.stored)
+      .u32(row.key.value());
   return out.seal(key);
 }
 
@@ -307,12 +325,18 @@ Result<BlobRow> decode_blob(std::string_view key, std::string_view value) {
   row.size = in.u64();
   row.header_octets = in.u32();
   row.summary_octets = in.u32();
-  const std::string_view sha256 = in.octets(row.sha256.size());
+  const std::string_view name = in.octets(row.name.size());
+  row.stored = row.size;
+  if (in.left() > 0) {
+    row.stored = in.u64();
+    row.key = KeyId(in.u32());
+  }
   if (!in.at_end()) return malformed("blob");
-  std::memcpy(row.sha256.data(), sha256.data(), sha256.size());
-  if (codec != static_cast<std::uint8_t>(Codec::kPlain)) {
+  std::memcpy(row.name.data(), name.data(), name.size());
+  if (codec > static_cast<std::uint8_t>(Codec::kZstdSealed)) {
     return fail(ErrorCode::kUnsupported, "blob of codec " + std::to_string(codec));
   }
+  row.codec = static_cast<Codec>(codec);
   return row;
 }
 

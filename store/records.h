@@ -11,6 +11,7 @@
 
 #include "core/base/encoding.h"
 #include "core/base/error.h"
+#include "store/body_codec.h"
 #include "store/types.h"
 
 namespace twinpost::store {
@@ -37,7 +38,6 @@ struct Counters {
 struct AccountRow {
   AccountInfo info;
   MailboxId next_mailbox{1};
-  std::uint32_t mailboxes = 0;
 };
 
 struct MailboxRow {
@@ -46,17 +46,18 @@ struct MailboxRow {
   std::uint32_t tombstones = 0;  // rows of `expunged`
 };
 
-enum class Codec : std::uint8_t { kPlain = 0 };
-
 struct BlobRow {
   std::uint32_t references = 0;
   Codec codec = Codec::kPlain;
+  KeyId key{};         // where it is encrypted
   bool dying = false;  // its name is gone and some of its chunks may be: no new reference to it
-  std::uint32_t crc32c = 0;
-  std::uint64_t size = 0;
+  std::uint32_t crc32c = 0;  // of the stored octets
+  std::uint64_t size = 0;    // plain octets
+  std::uint64_t stored = 0;  // octets in `blobs`
   std::uint32_t header_octets = 0;
-  std::uint32_t summary_octets = 0;
-  Sha256Digest sha256{};
+  std::uint32_t summary_octets =
+      0;                // in `summaries`; encoded with the same key, codec kPlain or kSealed
+  Sha256Digest name{};  // BodyCoder::name_of()
 };
 
 struct RemovedRow {
@@ -64,6 +65,8 @@ struct RemovedRow {
   std::string mailbox_name;  // as it was called then
   Removal how = Removal::kExpunged;
   Remover remover;  // fields cut at 512, 32 and 128 octets
+  // The message's keywords by name, as many as fit the page: its mailbox may go.
+  std::vector<std::string> keywords;
 };
 
 [[nodiscard]] std::string encode_store(std::string_view key, const StoreRow& row);

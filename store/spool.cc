@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <optional>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include "store/prepare.h"
 #include "store/spool_file.h"
@@ -17,12 +15,6 @@ namespace {
 
 // In the file, octets are gathered to pieces of this size.
 constexpr std::size_t kWriteOctets = 256 * 1024;
-
-Error spool_error(const std::string& folder, int error_number) {
-  Error error = system_error("temporary file in " + folder, error_number);
-  if (error_number == EFBIG) error.code = ErrorCode::kDiskFull;
-  return error;
-}
 
 }  // namespace
 
@@ -73,24 +65,15 @@ struct Spool::Impl {
   }
 
   Result<void> open_file() {
-    fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-      std::string path = folder + "/" + std::string(kSpoolFilePrefix) + "XXXXXX";
-      fd = ::mkostemp(path.data(), O_CLOEXEC);
-      if (fd >= 0) ::unlink(path.c_str());
-    }
-    if (fd < 0) return refuse(spool_error(folder, errno));
+    auto opened = open_spool_file(folder);
+    if (!opened) return refuse(std::move(opened.error()));
+    fd = *opened;
     return {};
   }
 
   Result<void> flush() {
-    std::string_view rest = memory;
-    while (!rest.empty()) {
-      const ssize_t written = ::write(fd, rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return refuse(spool_error(folder, errno));
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    }
+    auto written = write_spool_file(fd, memory, folder);
+    if (!written) return refuse(std::move(written.error()));
     memory.clear();
     return {};
   }
@@ -145,6 +128,8 @@ Result<void> Spool::finish() {
 }
 
 std::uint64_t Spool::size() const { return impl_->size; }
+
+const std::string& Spool::folder() const { return impl_->folder; }
 
 Result<std::string_view> Spool::view() const {
   Impl& spool = *impl_;

@@ -1,72 +1,83 @@
 // Opening a store, and the store as it is: folder, engine, pins and writer, put together.
 //
 // The table `meta`:
-//   "format"    four octets, big-endian: the version of the whole layout. Its own form never
-//               changes, so that every version can say which one it found.
+//   "format"    the version of the whole layout (upgrade.h)
 //   "store"     store record (records.cc): id, when and by what it was made
 //   "counters"  counters record
+//   "keys"      proofs of the keys that bodies are encrypted with (key_proofs.h)
 #include "store/store.h"
 
+#include <cerrno>
 #include <exception>
+#include <mutex>
+#include <sys/statvfs.h>
 #include <utility>
 
+#include "core/base/log.h"
 #include "store/batch.h"
 #include "store/change_log.h"
+#include "store/check_access.h"
+#include "store/compact.h"
 #include "store/disk_reserve.h"
 #include "store/engine/engine.h"
 #include "store/folder.h"
+#include "store/holds.h"
+#include "store/key_proofs.h"
 #include "store/pins.h"
 #include "store/queries.h"
+#include "store/recode.h"
 #include "store/records.h"
 #include "store/tables.h"
+#include "store/upgrade.h"
 #include "store/writer.h"
 
 namespace twinpost::store {
 
 namespace {
 
-constexpr std::string_view kFormatKey = "format";
-constexpr std::string_view kStoreKey = "store";
 constexpr const char* kMetaTable = "meta";
 
-std::string encode_format(std::uint32_t version) { return std::string(Key().u32(version).view()); }
-
-// nullopt in a store that was just made. The format is looked at before anything else is.
-Result<std::optional<StoreRow>> read_meta(engine::Environment& environment, engine::Table meta,
-                                          const std::string& folder) {
-  auto txn = environment.begin_read();
-  if (!txn) return failed(txn);
-  auto format = (*txn)->get(meta, kFormatKey);
+// nullopt in a store that was just made. It is looked at before anything else is.
+Result<std::optional<std::uint32_t>> read_format(const engine::ReadTxn& txn, engine::Table meta,
+                                                 const std::string& folder) {
+  auto format = txn.get(meta, kFormatKey);
   if (!format) return failed(format);
   if (!*format) return std::nullopt;
   Reader in(**format);
   const std::uint32_t version = in.key_u32();
-  if (!in.at_end()) return fail(ErrorCode::kCorrupt, folder + ": the store's format can't be read");
+  if (!in.at_end() || version == 0) {
+    return fail(ErrorCode::kCorrupt, folder + ": the store's format can't be read");
+  }
   if (version > kFormatVersion) {
     return fail(ErrorCode::kNewerFormat,
                 folder + ": the store has format " + std::to_string(version) +
                     ", this version of Twinpost (" TWINPOST_VERSION ") reads formats up to " +
                     std::to_string(kFormatVersion));
   }
-  auto row = (*txn)->get(meta, kStoreKey);
+  return version;
+}
+
+Result<StoreRow> read_store_row(const engine::ReadTxn& txn, engine::Table meta,
+                                const std::string& folder) {
+  auto row = txn.get(meta, kStoreKey);
   if (!row) return failed(row);
   if (!*row) return fail(ErrorCode::kCorrupt, folder + ": the store has no id");
   return decode_store(kStoreKey, **row);
 }
 
-Result<StoreRow> write_meta(engine::Environment& environment, engine::Table meta) {
+Result<void> write_meta(engine::WriteTxn& txn, engine::Table meta) {
   StoreRow row;
   row.store_id = random_u64();
   row.created = unix_now();
   row.created_by = "twinpost " TWINPOST_VERSION;
-  auto txn = environment.begin_write();
-  if (!txn) return failed(txn);
-  auto done = (*txn)->put(meta, kStoreKey, encode_store(kStoreKey, row));
-  if (done) done = (*txn)->put(meta, kCountersKey, encode_counters(kCountersKey, Counters{}));
-  if (done) done = (*txn)->put(meta, kFormatKey, encode_format(kFormatVersion));
-  if (done) done = (*txn)->commit();
-  if (!done) return failed(done);
-  return row;
+  auto done = txn.put(meta, kStoreKey, encode_store(kStoreKey, row));
+  if (done) done = txn.put(meta, kCountersKey, encode_counters(kCountersKey, Counters{}));
+  if (done) done = txn.put(meta, kFormatKey, encode_format(kFormatVersion));
+  return done;
+}
+
+Reaper::Keep keep_of(const StoreOptions& options) {
+  return {options.retention, options.removed_bytes, options.removed_messages};
 }
 
 class EngineStore final : public Store {
@@ -77,15 +88,21 @@ class EngineStore final : public Store {
         executor_(executor),
         folder_(std::move(folder)),
         environment_(std::move(environment)),
+        coder_(options_.compression, options_.keys),
+        keep_(keep_of(options_)),
         reserve_(folder_.path(), options_.reserve_bytes, *environment_),
         listeners_(std::make_shared<Listeners>()),
         pins_(std::make_shared<PinTable>([this] {
+          if (writer_) writer_->wake_reaper();
+        })),
+        holds_(std::make_shared<HoldTable>([this] {
           if (writer_) writer_->wake_reaper();
         })) {}
 
   ~EngineStore() override {
     listeners_->close();
     pins_->disconnect();
+    holds_->disconnect();
     writer_.reset();
   }
   EngineStore(const EngineStore&) = delete;
@@ -101,11 +118,31 @@ class EngineStore final : public Store {
   std::unique_ptr<Pin> pin_blobs(std::vector<BlobId> blobs) override {
     return pins_->pin(std::move(blobs));
   }
+  void on_quota_passed(std::function<void(const QuotaPassed&)> listener) override {
+    listeners_->on_quota_passed(std::move(listener));
+  }
+  std::unique_ptr<RemovalHold> hold_removals(MailboxKey mailbox, UnixTime since) override {
+    return holds_->hold(mailbox, since);
+  }
+  UnixTime removals_seen_before() const override {
+    return writer_ ? writer_->seen_before() : UnixTime{};
+  }
+  const BodyCoder& coder() const override { return coder_; }
+  Result<std::uint64_t> recode(const Progress& progress) override;
+  Result<Compacted> compact(const Progress& progress) override;
+  Result<CheckReport> check(const CheckOptions& options, const Progress& progress) override;
+  Result<StoreSpace> space() override;
   std::uint64_t store_id() const override { return row_.store_id; }
   const std::string& spool_folder() const override { return folder_.spool(); }
   StoreFigures figures() const override { return writer_ ? writer_->figures() : StoreFigures{}; }
   void set_retention(std::chrono::seconds retention) override {
-    if (writer_) writer_->set_retention(retention);
+    keep_.retention = retention;
+    if (writer_) writer_->set_keep(keep_);
+  }
+  void set_removed_limits(std::uint64_t bytes, std::uint64_t messages) override {
+    keep_.bytes = bytes;
+    keep_.messages = messages;
+    if (writer_) writer_->set_keep(keep_);
   }
 
  protected:
@@ -117,7 +154,7 @@ class EngineStore final : public Store {
   }
   void submit_write(WriteFunction function, std::function<void(Result<void>)> done) override {
     if (!writer_) {
-      executor_.post([done = std::move(done)] { done(read_only()); });
+      executor_.post([done = std::move(done)] { done(Result<void>(read_only())); });
       return;
     }
     writer_->submit(std::move(function), std::move(done));
@@ -129,8 +166,22 @@ class EngineStore final : public Store {
   }
 
  private:
-  static Result<void> read_only() {
+  static tl::unexpected<Error> read_only() {
     return fail(ErrorCode::kPermission, "the store is open for reading only");
+  }
+
+  // What start() does with the tables, in one transaction where anything is written.
+  [[nodiscard]] Result<void> read_meta();
+  [[nodiscard]] Result<void> prepare_meta();
+  // Long work, one at a time.
+  template <class T, class Work>
+  Result<T> alone(Work work) {
+    std::unique_lock lock(long_work_, std::try_to_lock);
+    if (!lock) {
+      return fail(ErrorCode::kInUse,
+                  "the store is being checked, compacted or reencrypted already");
+    }
+    return work();
   }
 
   StoreOptions options_;
@@ -139,12 +190,62 @@ class EngineStore final : public Store {
   std::unique_ptr<engine::Environment> environment_;
   Tables tables_;
   StoreRow row_;
+  BodyCoder coder_;
+  Reaper::Keep keep_;  // loop thread
+  std::mutex long_work_;
   ChangeLog change_log_;
   DiskReserve reserve_;
   std::shared_ptr<Listeners> listeners_;
   std::shared_ptr<PinTable> pins_;
+  std::shared_ptr<HoldTable> holds_;
   std::unique_ptr<Writer> writer_;  // none where it is open for reading only
 };
+
+// A store that somebody else writes must have this version's format: only its writer upgrades it.
+Result<void> EngineStore::read_meta() {
+  auto txn = environment_->begin_read();
+  if (!txn) return failed(txn);
+  auto format = read_format(**txn, tables_.meta, folder_.path());
+  if (!format) return failed(format);
+  if (!*format) return fail(ErrorCode::kNotFound, folder_.path() + ": no store here");
+  if (**format < kFormatVersion) {
+    return fail(ErrorCode::kUnsupported, folder_.path() + ": the store has the older format " +
+                                             std::to_string(**format) +
+                                             "; start twinpostd once to upgrade it");
+  }
+  auto row = read_store_row(**txn, tables_.meta, folder_.path());
+  if (!row) return failed(row);
+  row_ = std::move(*row);
+  return check_keys(**txn, tables_.meta, options_.keys.get());
+}
+
+Result<void> EngineStore::prepare_meta() {
+  auto txn = environment_->begin_write();
+  if (!txn) return failed(txn);
+  engine::WriteTxn& t = **txn;
+  auto format = read_format(t, tables_.meta, folder_.path());
+  if (!format) return failed(format);
+  Result<void> done;
+  if (!*format) {
+    done = write_meta(t, tables_.meta);
+  } else if (**format < kFormatVersion) {
+    done = upgrade(t, tables_, **format);
+    log::info("store-upgrade", {{"data", folder_.path()},
+                                {"from", **format},
+                                {"to", kFormatVersion},
+                                {"outcome", done ? "done" : done.error().message}});
+  }
+  if (done) done = check_keys(t, tables_.meta, options_.keys.get());
+  if (done && options_.keys) done = remember_keys(t, tables_.meta, *options_.keys);
+  if (!done) return done;
+  auto row = read_store_row(t, tables_.meta, folder_.path());
+  if (!row) return failed(row);
+  row_ = std::move(*row);
+  if (t.changes() == 0) return {};
+  if (done = t.commit(); !done) return done;
+  return *format ? Result<void>{}
+                 : folder_.sync();  // a new store's files must not lose their names
+}
 
 Result<void> EngineStore::start() {
   const bool writable = !options_.read_only;
@@ -154,22 +255,80 @@ Result<void> EngineStore::start() {
   if (!meta) return failed(meta);
   if (!*meta) return fail(ErrorCode::kNotFound, folder_.path() + ": no store here");
   tables_.meta = **meta;
-  auto row = read_meta(*environment_, tables_.meta, folder_.path());
-  if (!row) return failed(row);
-  if (!*row && !writable) return fail(ErrorCode::kNotFound, folder_.path() + ": no store here");
-  if (auto opened = tables_.open(*environment_, writable); !opened) return opened;
-  if (!*row) {
-    auto made = write_meta(*environment_, tables_.meta);
-    if (!made) return failed(made);
-    *row = std::move(*made);
+  // A newer version's tables are none of ours.
+  {
+    auto txn = environment_->begin_read();
+    if (!txn) return failed(txn);
+    auto format = read_format(**txn, tables_.meta, folder_.path());
+    if (!format) return failed(format);
   }
-  row_ = std::move(**row);
+  if (!writable) {
+    if (auto read = read_meta(); !read) return read;
+  }
+  if (auto opened = tables_.open(*environment_, writable); !opened) return opened;
   if (!writable) return {};
+  if (auto prepared = prepare_meta(); !prepared) return prepared;
   auto stats = environment_->stats();
   if (!stats) return failed(stats);
-  writer_ = std::make_unique<Writer>(*environment_, tables_, reserve_, *pins_, change_log_,
-                                     executor_, listeners_, options_.retention, stats->last_commit);
+  const Writer::Parts parts{*environment_, tables_, coder_,      reserve_,
+                            *pins_,        *holds_, change_log_, executor_};
+  writer_ = std::make_unique<Writer>(parts, listeners_, keep_, stats->last_commit);
   return {};
+}
+
+Result<std::uint64_t> EngineStore::recode(const Progress& progress) {
+  if (!writer_) return read_only();
+  return alone<std::uint64_t>([&] {
+    const RecodeAccess access{
+        *environment_, tables_, coder_, folder_.spool(),
+        [this](const RecodeAccess::Change& change) { return writer_->run_batch(change); }};
+    return recode_all(access, progress);
+  });
+}
+
+Result<CheckReport> EngineStore::check(const CheckOptions& options, const Progress& progress) {
+  return alone<CheckReport>([&] {
+    CheckAccess access{
+        *environment_,   tables_, coder_, row_.store_id, folder_.path() + "/data.mdb",
+        folder_.spool(), {}};
+    if (writer_) {
+      access.write = [this](const CheckAccess::Change& change) {
+        return writer_->run_batch(change);
+      };
+    }
+    return check_store(access, options, progress);
+  });
+}
+
+Result<Store::Compacted> EngineStore::compact(const Progress& progress) {
+  if (!writer_) return read_only();
+  return alone<Compacted>([&]() -> Result<Compacted> {
+    return compact_environment(
+        *environment_, folder_.path(),
+        [this](const std::function<Result<void>()>& function) {
+          return writer_->run_between(function);
+        },
+        progress);
+  });
+}
+
+Result<StoreSpace> EngineStore::space() {
+  auto stats = environment_->stats();
+  if (!stats) return failed(stats);
+  struct statvfs disk {};
+  if (::statvfs(folder_.path().c_str(), &disk) != 0) {
+    return tl::unexpected(system_error(folder_.path(), errno));
+  }
+  StoreSpace space;
+  space.file_octets = stats->used_pages * stats->page_octets;
+  space.free_octets = stats->free_pages * stats->page_octets;
+  space.disk_free_octets = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  space.reserve_octets = options_.reserve_bytes;
+  space.last_commit = stats->last_commit;
+  space.oldest_reader_lag = stats->last_commit - stats->oldest_reader;
+  space.readers = stats->readers;
+  space.format = kFormatVersion;
+  return space;
 }
 
 Result<void> EngineStore::run_read(const ReadFunction& function) {
@@ -177,7 +336,7 @@ Result<void> EngineStore::run_read(const ReadFunction& function) {
   if (!txn) return failed(txn);
   try {
     // Without a writer of its own this process does not know what changes.
-    const ViewOver<ReadView> view(**txn, tables_, writer_ ? &change_log_ : nullptr);
+    const ViewOver<ReadView> view(**txn, tables_, coder_, writer_ ? &change_log_ : nullptr);
     return function(view);
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInternal, std::string("exception in a read: ") + e.what());

@@ -20,6 +20,7 @@ Result<void> Tables::open(engine::Environment& environment, bool create) {
       {"blobs", &blobs},
       {"summaries", &summaries},
       {"reapable", &reapable},
+      {"imports", &imports},
   };
   for (const auto& [name, table] : tables) {
     auto opened = environment.open_table(name, create);

@@ -16,6 +16,7 @@
 //   blobs          blob, chunk                   octets, 4080 in every chunk but the last
 //   summaries      blob, chunk                   octets of the summary, likewise
 //   reapable       blob                          commit in which its last reference went
+//   imports        account, import key           unix time when it came
 //
 // account, mailbox, uid, bit and chunk are u32; modseq, time and blob u64; all big-endian.
 #pragma once
@@ -28,7 +29,8 @@
 namespace twinpost::store {
 
 // Version of the whole layout. A store with a greater one is not opened.
-inline constexpr std::uint32_t kFormatVersion = 1;
+// 2: bodies may be compressed and encrypted; accounts count what `removed` keeps; `imports`.
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 inline constexpr std::size_t kChunkOctets = engine::kMaxValueOctets;
 // Names of accounts and mailboxes: with the account before them they must fit a key.
@@ -50,6 +52,7 @@ struct Tables {
   engine::Table blobs = 0;
   engine::Table summaries = 0;
   engine::Table reapable = 0;
+  engine::Table imports = 0;
 
   // All but `meta`, which is opened first. Made where they are missing and `create` is set;
   // kCorrupt where they are missing and it is not.
@@ -78,6 +81,12 @@ struct Tables {
       .u64(static_cast<std::uint64_t>(time.time_since_epoch().count()))
       .u32(key.mailbox.value())
       .u32(uid.value());
+}
+[[nodiscard]] inline Key removed_key(AccountId account, const RemovedId& id) {
+  return removed_key({account, id.mailbox}, id.time, id.uid);
+}
+[[nodiscard]] inline Key import_key(AccountId account, const ImportKey& key) {
+  return Key().u32(account.value()).octets({reinterpret_cast<const char*>(key.data()), key.size()});
 }
 [[nodiscard]] inline Key blob_key(BlobId blob) { return Key().u64(blob.value()); }
 [[nodiscard]] inline Key chunk_key(BlobId blob, std::uint32_t chunk) {

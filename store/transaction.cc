@@ -45,6 +45,49 @@ Result<void> check_quota(const AccountInfo& account, const Limits& limits, std::
   return {};
 }
 
+namespace {
+
+// The highest of the thresholds that lie above `before` and not above `now`; 0 where there is none.
+std::uint64_t passed(const std::vector<std::uint64_t>& warn_at, std::uint64_t before,
+                     std::uint64_t now, std::uint64_t limit) {
+  std::uint64_t highest = 0;
+  if (limit == 0) return highest;
+  for (const std::uint64_t percent : warn_at) {
+    // Not a multiplication: limits may be anything that fits.
+    const std::uint64_t threshold = limit / 100 * percent + limit % 100 * percent / 100;
+    if (before < threshold && now >= threshold) highest = std::max(highest, percent);
+  }
+  return highest;
+}
+
+}  // namespace
+
+void Transaction::note_use(const AccountInfo& before, const AccountInfo& now,
+                           const Limits& limits) {
+  const auto note = [&](bool of_messages, std::uint64_t used_before, std::uint64_t used,
+                        std::uint64_t limit) {
+    const std::uint64_t percent = passed(limits.warn_at, used_before, used, limit);
+    if (percent == 0) return;
+    batch_.quota_passed(QuotaPassed{now.id, now.name, percent, of_messages, used, limit});
+  };
+  note(false, before.bytes, now.bytes, limits.quota_bytes);
+  note(true, before.messages, now.messages, limits.quota_messages);
+}
+
+void count_out_removed(AccountInfo& account, const RemovedRow& row) {
+  if (account.removed_messages > 0) --account.removed_messages;
+  if (row.how == Removal::kMoved) return;
+  account.removed_bytes -= std::min(account.removed_bytes, row.message.size);
+}
+
+std::vector<std::string> keyword_names(const std::vector<std::string>& names, KeywordBits bits) {
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (bits.test(i)) found.push_back(names[i]);
+  }
+  return found;
+}
+
 // The last UID there could be is never given, so that UIDNEXT stays a number (RFC 9051: nz-number).
 Result<Uid> take_uid(MailboxInfo& mailbox) {
   if (mailbox.uid_next.value() == std::numeric_limits<std::uint32_t>::max()) {

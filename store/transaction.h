@@ -4,10 +4,13 @@
 //   transaction_mailboxes.cc  create, delete, rename, subscribe
 //   transaction_messages.cc   append, flags, expunge
 //   transaction_copies.cc     copy and move
+//   transaction_undo.cc       what becomes of removed messages
+//   transaction_identity.cc   mailboxes that come from elsewhere
 //
 // Rows are read, changed and put back within each method, so that ReadView's methods always see the
 // function's own changes. Invariants, in every commit: a mailbox's counts, unseen, deleted and
-// bytes are those of its messages; an account's messages and bytes are the sums of its mailboxes';
+// bytes are those of its messages; an account's messages and bytes are the sums of its mailboxes',
+// its removed messages and bytes those of its rows in `removed` (bytes without moved ones);
 // a blob's references are the records in `messages` and `removed` that name it; no UID, mailbox id
 // or UIDVALIDITY is ever given twice.
 #pragma once
@@ -30,12 +33,13 @@ namespace twinpost::store {
 // messages.)
 inline constexpr std::uint32_t kMostTombstones = 100'000;
 inline constexpr std::uint32_t kTombstonesLeft = 90'000;
-inline constexpr std::uint32_t kMostMailboxes = 10'000;  // of one account
 
 class Transaction final : public ViewOver<WriteTxn> {
  public:
   explicit Transaction(Batch& batch)
-      : ViewOver(batch.txn(), batch.tables(), nullptr), batch_(batch), blobs_(batch) {}
+      : ViewOver(batch.txn(), batch.tables(), batch.coder(), nullptr),
+        batch_(batch),
+        blobs_(batch) {}
 
   Result<AccountInfo> ensure_account(std::string_view name) override {
     return whole([&] { return do_ensure_account(name); });
@@ -82,6 +86,23 @@ class Transaction final : public ViewOver<WriteTxn> {
   Result<Copied> copy(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
                       const Limits& limits) override {
     return whole([&] { return do_copy(from, uids, to, limits); });
+  }
+  Result<Undeleted> undelete(AccountId account, std::span<const RemovedId> ids,
+                             std::optional<MailboxId> to, const Limits& limits) override {
+    return whole([&] { return do_undelete(account, ids, to, limits); });
+  }
+  Result<std::uint64_t> forget_removed(AccountId account, std::span<const RemovedId> ids) override {
+    return whole([&] { return do_forget_removed(account, ids); });
+  }
+  Result<MailboxInfo> adopt_mailbox(AccountId account, const MailboxIdentity& identity) override {
+    return whole([&] { return do_adopt_mailbox(account, identity); });
+  }
+  Result<void> advance_uid_next(MailboxKey key, Uid at_least) override {
+    return whole([&] { return do_advance_uid_next(key, at_least); });
+  }
+  Result<void> install_mailbox(MailboxKey key, std::string_view name,
+                               const Remover& remover) override {
+    return whole([&] { return do_install_mailbox(key, name, remover); });
   }
   Result<Copied> move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
                       const Remover& remover) override {
@@ -145,14 +166,17 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<void> do_hide_from_pop3(MailboxKey key, std::span<const Uid> uids);
   [[nodiscard]] Result<Expunged> do_expunge(MailboxKey key, std::span<const Uid> uids,
                                             const Remover& remover);
-  [[nodiscard]] Result<void> check_append(const AppendRequest& request) const;
+  [[nodiscard]] Result<void> check_append(AccountId account, const AppendRequest& request) const;
   // Bits for the names, giving new ones a bit: kLimit where there is none left.
   [[nodiscard]] Result<KeywordBits> keyword_bits(Open& mailbox, std::span<const std::string> names);
   [[nodiscard]] Result<bool> apply(Open& mailbox, const FlagChange& change, MessageRecord& record);
   [[nodiscard]] Result<void> remove(Open& mailbox, AccountRow& account, const MessageRecord& record,
                                     Removal how, const Remover& remover);
-  [[nodiscard]] Result<void> put_removed(const Open& mailbox, const MessageRecord& record,
-                                         Removal how, const Remover& remover);
+  [[nodiscard]] Result<void> put_removed(const Open& mailbox, AccountRow& account,
+                                         const MessageRecord& record, Removal how,
+                                         const Remover& remover);
+  // What the account's use was before, and is now: a threshold that was passed is announced.
+  void note_use(const AccountInfo& before, const AccountInfo& now, const Limits& limits);
   [[nodiscard]] Result<void> put_tombstones(Open& mailbox, std::span<const Uid> ascending);
   [[nodiscard]] Result<void> prune_tombstones(Open& mailbox);
 
@@ -161,8 +185,8 @@ class Transaction final : public ViewOver<WriteTxn> {
                                        const Limits& limits);
   [[nodiscard]] Result<Copied> do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
                                        const Remover& remover);
-  [[nodiscard]] Result<void> keep_moved(const Open& source, const MessageRecord& record,
-                                        const Remover& remover);
+  [[nodiscard]] Result<void> keep_moved(const Open& source, AccountRow& account,
+                                        const MessageRecord& record, const Remover& remover);
   // Which of the UIDs are there now, before anything is placed: in a copy within one mailbox a UID that was asked for may
   // come to exist by it. kLimit where the target has not so many UIDs left.
   struct Selection {
@@ -175,6 +199,33 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<KeywordBits> translate_keywords(const Open& from, Open& to,
                                                        KeywordBits bits);
   [[nodiscard]] Result<Uid> place(Open& target, MessageRecord record);
+
+  // transaction_undo.cc
+  struct Removed {
+    RemovedId id;
+    RemovedRow row;
+  };
+  [[nodiscard]] Result<Undeleted> do_undelete(AccountId account, std::span<const RemovedId> ids,
+                                              std::optional<MailboxId> to, const Limits& limits);
+  [[nodiscard]] Result<std::uint64_t> do_forget_removed(AccountId account,
+                                                        std::span<const RemovedId> ids);
+  [[nodiscard]] Result<std::vector<Removed>> find_removed(AccountId account,
+                                                          std::span<const RemovedId> ids,
+                                                          Undeleted& result) const;
+  [[nodiscard]] Result<MailboxId> home_of(AccountId account, const Removed& removed,
+                                          std::optional<MailboxId> to);
+  [[nodiscard]] Result<void> put_back(MailboxKey key, std::span<Removed> removed,
+                                      const Limits& limits, Undeleted& result);
+
+  // transaction_identity.cc
+  [[nodiscard]] Result<MailboxInfo> do_adopt_mailbox(AccountId account,
+                                                     const MailboxIdentity& identity);
+  [[nodiscard]] Result<void> do_advance_uid_next(MailboxKey key, Uid at_least);
+  [[nodiscard]] Result<void> do_install_mailbox(MailboxKey key, std::string_view name,
+                                                const Remover& remover);
+  [[nodiscard]] Result<void> take_identity(Open& mailbox, const MailboxIdentity& identity);
+  [[nodiscard]] Result<void> take_special_use(Open& mailbox, SpecialUse special_use);
+  [[nodiscard]] Result<void> dissolve(const Open& mailbox);
 
   Batch& batch_;
   Blobs blobs_;
@@ -189,6 +240,15 @@ void count_out(MailboxInfo& mailbox, const MessageRecord& record);
 // kOverQuota where the account with `messages` and `bytes` more would be over a limit.
 [[nodiscard]] Result<void> check_quota(const AccountInfo& account, const Limits& limits,
                                        std::uint64_t messages, std::uint64_t bytes);
+// Counts a row out of what `removed` keeps of the account.
+void count_out_removed(AccountInfo& account, const RemovedRow& row);
+// Takes a row of `removed` away for good, with its reference. False where it is not there; kCorrupt where it can't be
+// read. The caller puts the account.
+[[nodiscard]] Result<bool> drop_removed(Batch& batch, Blobs& blobs, AccountRow& account,
+                                        std::string_view key);
+// Names of a message's keywords.
+[[nodiscard]] std::vector<std::string> keyword_names(const std::vector<std::string>& names,
+                                                     KeywordBits bits);
 // The next UID of a mailbox, taken. kLimit where they are used up.
 [[nodiscard]] Result<Uid> take_uid(MailboxInfo& mailbox);
 

@@ -67,6 +67,7 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
   Copied result;
   result.uid_validity = target->row.info.uid_validity;
   result.missing = std::move(selection->missing);
+  const AccountInfo before = account->info;
   for (const Uid uid : selection->present) {
     auto found = queries_.message(from, uid);
     if (!found) return failed(found);
@@ -88,6 +89,7 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
     result.messages.push_back({uid, *placed});
   }
   if (result.messages.empty()) return result;
+  note_use(before, account->info, limits);
   auto done = put(*target);
   if (done) done = put(*account);
   if (!done) return failed(done);
@@ -96,10 +98,10 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
 
 // A session whose client does not know yet that the message left may still read it where it was, so
 // this record refers to the blob too. What is damaged can be filed away nevertheless.
-Result<void> Transaction::keep_moved(const Open& source, const MessageRecord& record,
-                                     const Remover& remover) {
+Result<void> Transaction::keep_moved(const Open& source, AccountRow& account,
+                                     const MessageRecord& record, const Remover& remover) {
   auto counted = blobs_.add_reference(record.blob);
-  if (counted) return put_removed(source, record, Removal::kMoved, remover);
+  if (counted) return put_removed(source, account, record, Removal::kMoved, remover);
   const ErrorCode code = counted.error().code;
   const bool unreadable = code == ErrorCode::kCorrupt || code == ErrorCode::kNotFound ||
                           code == ErrorCode::kUnsupported || code == ErrorCode::kLimit;
@@ -113,6 +115,8 @@ Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, 
   }
   auto source = open(from);
   if (!source) return failed(source);
+  auto account = queries_.account_row(from.account);
+  if (!account) return failed(account);
   auto other = open(to);
   if (!other) return failed(other);
   Open& target = from == to ? *source : *other;  // one row where it is one mailbox (RFC 6851 3.3)
@@ -128,7 +132,7 @@ Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, 
     auto erased = batch_.txn().erase(batch_.tables().messages, message_key(from, uid).view());
     if (!erased) return failed(erased);
     count_out(source->row.info, *found);
-    if (auto kept = keep_moved(*source, *found, remover); !kept) return failed(kept);
+    if (auto kept = keep_moved(*source, *account, *found, remover); !kept) return failed(kept);
     auto keywords = translate_keywords(*source, target, found->keywords);
     if (!keywords) return failed(keywords);
     found->keywords = *keywords;
@@ -141,6 +145,7 @@ Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, 
   auto done = put_tombstones(*source, gone);
   if (done) done = put(target);
   if (done) done = put(*source);
+  if (done) done = put(*account);
   if (!done) return failed(done);
   return result;
 }

@@ -47,7 +47,7 @@ Result<void> Transaction::check_free_name(AccountId account, std::string_view ca
 // Puts the account's row too: it counts its mailboxes.
 Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string_view canonical,
                                                 SpecialUse special_use) {
-  if (account.mailboxes >= kMostMailboxes ||
+  if (account.info.mailboxes >= kMostMailboxes ||
       account.next_mailbox.value() == std::numeric_limits<std::uint32_t>::max()) {
     return fail(ErrorCode::kLimit, "the account has as many mailboxes as it may have");
   }
@@ -58,7 +58,7 @@ Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string
   Open mailbox;
   mailbox.key = {account.info.id, account.next_mailbox};
   account.next_mailbox = account.next_mailbox.next();
-  ++account.mailboxes;
+  ++account.info.mailboxes;
   MailboxInfo& info = mailbox.row.info;
   info.id = mailbox.key.mailbox;
   info.name = canonical;
@@ -130,20 +130,26 @@ Result<void> Transaction::do_delete_mailbox(MailboxKey key, const Remover& remov
     return fail(ErrorCode::kInvalid, "INBOX can't be deleted");
   }
   if (auto removed = remove_all_messages(*mailbox, remover); !removed) return removed;
+  return dissolve(*mailbox);
+}
+
+// Takes an empty mailbox away.
+Result<void> Transaction::dissolve(const Open& mailbox) {
+  const MailboxKey key = mailbox.key;
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);
-  --account->mailboxes;
+  --account->info.mailboxes;
   if (auto done = put(*account); !done) return done;
   const Tables& tables = batch_.tables();
   const Key prefix = mailbox_key(key);
   for (const engine::Table table : {tables.expunged, tables.keywords}) {
     if (auto erased = erase_prefix(table, prefix.view()); !erased) return erased;
   }
-  auto erased = batch_.txn().erase(tables.mailbox_names,
-                                   name_key(key.account, mailbox->row.info.name).view());
+  auto erased =
+      batch_.txn().erase(tables.mailbox_names, name_key(key.account, mailbox.row.info.name).view());
   if (erased) erased = batch_.txn().erase(tables.mailboxes, prefix.view());
   if (!erased) return failed(erased);
-  batch_.announce(MailboxChanged{key, mailbox->row.info.highest_modseq.next(), false});
+  batch_.announce(MailboxChanged{key, mailbox.row.info.highest_modseq.next(), false});
   return {};
 }
 

@@ -6,8 +6,13 @@
 
 namespace twinpost::store {
 
-Result<void> Transaction::check_append(const AppendRequest& request) const {
+Result<void> Transaction::check_append(AccountId account, const AppendRequest& request) const {
   if (request.message == nullptr) return fail(ErrorCode::kInvalid, "nothing to append");
+  if (request.origin.key) {
+    auto known = queries_.was_imported(account, *request.origin.key);
+    if (!known) return failed(known);
+    if (*known) return fail(ErrorCode::kExists, "this message was imported before");
+  }
   if (request.prefix.size() > kMaxPrefixOctets) {
     return fail(ErrorCode::kTooLarge, "the recipient's own header fields are longer than " +
                                           std::to_string(kMaxPrefixOctets) + " octets");
@@ -58,11 +63,14 @@ Result<Appended> Transaction::do_append(MailboxKey key, const AppendRequest& req
   if (!mailbox) return failed(mailbox);
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);
-  if (auto checked = check_append(request); !checked) return failed(checked);
+  if (auto checked = check_append(key.account, request); !checked) return failed(checked);
   MessageRecord record;
   record.size = request.prefix.size() + request.message->octets.size();
   if (auto fits = check_quota(account->info, request.limits, 1, record.size); !fits)
     return failed(fits);
+  const Origin& origin = request.origin;
+  // A UID that the mailbox has given, or could have given, is never given again (RFC 9051 2.3.1.1).
+  if (origin.uid >= mailbox->row.info.uid_next) mailbox->row.info.uid_next = origin.uid;
   auto uid = take_uid(mailbox->row.info);
   if (!uid) return failed(uid);
   auto keywords = keyword_bits(*mailbox, request.keywords);
@@ -76,22 +84,32 @@ Result<Appended> Transaction::do_append(MailboxKey key, const AppendRequest& req
   record.keywords = *keywords;
   record.modseq = touch(*mailbox);
   record.internal_date = request.internal_date;
-  record.save_date = batch_.now();
+  record.save_date = origin.save_date.value_or(batch_.now());
+  record.pop3_hidden = origin.pop3_hidden;
   record.serial = (*counters)->next_serial;
   (*counters)->next_serial = record.serial.next();
   // Copies share these; a thread of its own for every message is what RFC 8474 5.2 allows a server
   // that finds none.
-  record.email_id = EmailId(record.serial.value());
-  record.thread_id = ThreadId(record.serial.value());
+  record.email_id = origin.email_id.value() != 0 ? origin.email_id : EmailId(record.serial.value());
+  record.thread_id =
+      origin.thread_id.value() != 0 ? origin.thread_id : ThreadId(record.serial.value());
   record.blob = *blob;
   record.prefix = request.prefix;
   record.imported_uidl = request.imported_uidl;
   count_in(mailbox->row.info, record);
+  const AccountInfo before = account->info;
   ++account->info.messages;
   account->info.bytes += record.size;
+  note_use(before, account->info, request.limits);
   auto done = put(key, record);
   if (done) done = put(*mailbox);
   if (done) done = put(*account);
+  if (done && origin.key) {
+    const Key import = import_key(key.account, *origin.key);
+    const auto now = static_cast<std::uint64_t>(batch_.now().time_since_epoch().count());
+    done =
+        batch_.txn().put(batch_.tables().imports, import.view(), encode_number(import.view(), now));
+  }
   if (!done) return failed(done);
   return Appended{mailbox->row.info.uid_validity, record.uid, record.serial, record.modseq};
 }
@@ -176,17 +194,20 @@ Result<void> Transaction::remove(Open& mailbox, AccountRow& account, const Messa
   count_out(mailbox.row.info, record);
   --account.info.messages;
   account.info.bytes -= record.size;
-  return put_removed(mailbox, record, how, remover);
+  return put_removed(mailbox, account, record, how, remover);
 }
 
 // The caller sees to the blob's reference.
-Result<void> Transaction::put_removed(const Open& mailbox, const MessageRecord& record, Removal how,
+Result<void> Transaction::put_removed(const Open& mailbox, AccountRow& account,
+                                      const MessageRecord& record, Removal how,
                                       const Remover& remover) {
   batch_.note_removal();
+  ++account.info.removed_messages;
+  if (how != Removal::kMoved) account.info.removed_bytes += record.size;
   const Key key = removed_key(mailbox.key, batch_.now(), record.uid);
-  return batch_.txn().put(
-      batch_.tables().removed, key.view(),
-      encode_removed(key.view(), RemovedRow{record, mailbox.row.info.name, how, remover}));
+  const RemovedRow row{record, mailbox.row.info.name, how, remover,
+                       keyword_names(mailbox.keywords, record.keywords)};
+  return batch_.txn().put(batch_.tables().removed, key.view(), encode_removed(key.view(), row));
 }
 
 Result<Expunged> Transaction::do_expunge(MailboxKey key, std::span<const Uid> uids,

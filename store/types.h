@@ -3,6 +3,7 @@
 // All plain values; any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -89,7 +90,13 @@ struct AccountInfo {
   std::uint64_t messages = 0;  // quota use: all mailboxes, not `removed`
   std::uint64_t bytes = 0;     // sum of the messages' sizes as clients see them
   bool provisioned = false;    // its mailboxes beside INBOX have been made once (set_provisioned)
+  std::uint32_t mailboxes = 0;
+  // What `removed` keeps of it; bytes without those of messages that were only moved.
+  std::uint64_t removed_messages = 0;
+  std::uint64_t removed_bytes = 0;
 };
+
+inline constexpr std::uint32_t kMostMailboxes = 10'000;  // of one account
 
 struct MailboxInfo {
   MailboxId id;
@@ -134,6 +141,35 @@ using PreparedMessagePtr = std::shared_ptr<const PreparedMessage>;
 struct Limits {
   std::uint64_t quota_bytes = 0;     // 0: none
   std::uint64_t quota_messages = 0;  // 0: none
+  // Percent of either; passing one upwards is announced (QuotaPassed). Ascending.
+  std::vector<std::uint64_t> warn_at = {};
+};
+
+// An account's use has passed a threshold in a change that is committed. Announced on the loop.
+struct QuotaPassed {
+  AccountId account;
+  std::string name;           // the account's
+  std::uint64_t percent = 0;  // the highest threshold that was passed
+  bool of_messages = false;   // else of octets
+  std::uint64_t used = 0;
+  std::uint64_t limit = 0;
+};
+
+// Names a message of an import's source for ever (a digest that the importer makes), so that a second
+// run knows what the first one has brought, whatever became of it since.
+using ImportKey = std::array<std::uint8_t, 16>;
+
+// Where a message that is appended has been before: of a restore or an import. Every part is optional.
+struct Origin {
+  // Kept where the mailbox has not given it yet (it is not below UIDNEXT); else a new one is given.
+  Uid uid;
+  std::optional<UnixTime> save_date;
+  bool pop3_hidden = false;
+  // Of this very store only; 0: new ones.
+  EmailId email_id;
+  ThreadId thread_id;
+  // kExists, and nothing is changed, where a message with this key came before.
+  std::optional<ImportKey> key;
 };
 
 struct AppendRequest {
@@ -144,6 +180,7 @@ struct AppendRequest {
   InternalDate internal_date;
   Limits limits;  // the account's quota, checked in the same transaction
   std::string imported_uidl;
+  Origin origin = {};
 };
 
 struct Appended {
@@ -165,6 +202,49 @@ enum class Removal : std::uint8_t {
   kExpunged,
   kMailboxDeleted,
   kMoved,  // it is in another mailbox, or was once
+};
+
+// Names a row of `removed` within its account; printed and read as "TIME-MAILBOX-UID".
+struct RemovedId {
+  UnixTime time{};
+  MailboxId mailbox;
+  Uid uid;
+  friend auto operator<=>(const RemovedId&, const RemovedId&) = default;
+};
+[[nodiscard]] std::string to_string(const RemovedId& id);
+[[nodiscard]] std::optional<RemovedId> parse_removed_id(std::string_view text);
+
+struct RemovedMessage {
+  RemovedId id;
+  MessageRecord message;              // as it was; its keywords are named by the next
+  std::vector<std::string> keywords;  // the message's, by name
+  std::string mailbox_name;           // as it was called then
+  Removal how = Removal::kExpunged;
+  Remover remover;
+};
+
+struct Undeleted {
+  struct Message {
+    RemovedId id;
+    MailboxKey mailbox;
+    Uid uid;
+  };
+  std::vector<Message> messages;
+  std::vector<RemovedId> missing;  // no such removal (any more)
+  // It is in the account already: it was only moved, or came back otherwise.
+  std::vector<RemovedId> present;
+};
+
+// What a mailbox is known by to clients, kept by a restore or an import.
+struct MailboxIdentity {
+  std::string name;
+  UidValidity uid_validity;  // 0: a new one
+  // What the mailbox had: for WriteTxn::advance_uid_next() once the messages are in; adopting does
+  // not apply it, since a message keeps a UID only where that is not below UIDNEXT.
+  Uid uid_next;
+  ModSeq highest_modseq;     // at least so much
+  std::string mailbox_guid;  // empty: a new one
+  SpecialUse special_use = SpecialUse::kNone;
 };
 
 enum class FlagOperation : std::uint8_t { kReplace, kAdd, kRemove };

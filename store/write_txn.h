@@ -4,6 +4,7 @@
 // the commit. Counters and quota use are kept exact in the same transaction.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,7 @@ class WriteTxn : public ReadView {
   // \Recent: messages below the new UIDNEXT are recent for nobody else any more. Returns the old first_recent.
   virtual Result<Uid> claim_recent(MailboxKey key) = 0;
 
-  // kOverQuota, kDiskFull (below the reserve), kLimit (keywords, UIDs used up), kNotFound; kTooLarge for a prefix over
+  // kOverQuota, kExists (see Origin::key), kDiskFull (below the reserve), kLimit (keywords, UIDs used up), kNotFound; kTooLarge for a prefix over
   // 2048 octets or an imported UIDL over 255; kInvalid for a keyword that is empty or over 255.
   [[nodiscard]] virtual Result<Appended> append(MailboxKey key, const AppendRequest& request) = 0;
   // kLimit where a new keyword finds no bit.
@@ -48,6 +49,28 @@ class WriteTxn : public ReadView {
   // Within one account. kOverQuota counts the copies. A keyword for which the target has no bit left is not copied.
   [[nodiscard]] virtual Result<Copied> copy(MailboxKey from, std::span<const Uid> uids,
                                             MailboxKey to, const Limits& limits) = 0;
+  // Puts removed messages back: into the mailbox they were in (by id, whatever its name is now; else by
+  // its name then, made where it is missing), or into `to`. New UIDs (RFC 9051 2.3.1.1); flags but
+  // \Deleted, dates, EMAILID and UIDL are kept. kOverQuota.
+  [[nodiscard]] virtual Result<Undeleted> undelete(AccountId account,
+                                                   std::span<const RemovedId> ids,
+                                                   std::optional<MailboxId> to,
+                                                   const Limits& limits) = 0;
+  // Gives removals up before their time. Returns how many there were.
+  [[nodiscard]] virtual Result<std::uint64_t> forget_removed(AccountId account,
+                                                             std::span<const RemovedId> ids) = 0;
+
+  // A mailbox with this identity: made, or, where the mailbox of that name never had a message, given it.
+  // One that had keeps its own, and only its special use is set where it had none.
+  [[nodiscard]] virtual Result<MailboxInfo> adopt_mailbox(AccountId account,
+                                                          const MailboxIdentity& identity) = 0;
+  // Never backwards.
+  virtual Result<void> advance_uid_next(MailboxKey key, Uid at_least) = 0;
+  // Puts the mailbox in the place of the one called `name`, whose messages move to it under new UIDs;
+  // or only renames it where there is none. INBOX too.
+  virtual Result<void> install_mailbox(MailboxKey key, std::string_view name,
+                                       const Remover& remover) = 0;
+
   // Keeps serial, EMAILID and UIDL; the source gets tombstones, and `removed` a record of what left
   // it.
   [[nodiscard]] virtual Result<Copied> move(MailboxKey from, std::span<const Uid> uids,

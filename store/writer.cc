@@ -23,6 +23,7 @@ constexpr auto kReaperPatience = 1s;      // how long a busy queue may keep the 
 constexpr auto kSparedAgainAfter = 1s;    // blobs that a running reader may see
 constexpr auto kReaperLongestSleep = 1h;  // whatever the clock does
 constexpr auto kReaperAfterFailure = 10s;
+constexpr auto kTrimAfter = 1s;  // a removal, where what is kept is limited
 
 }  // namespace
 
@@ -46,20 +47,20 @@ void Listeners::tell(const std::vector<MailboxChanged>& changes) {
   }
 }
 
-Writer::Writer(engine::Environment& environment, const Tables& tables, DiskReserve& reserve,
-               PinTable& pins, ChangeLog& change_log, Executor& executor,
-               std::shared_ptr<Listeners> listeners, std::chrono::seconds retention,
+void Listeners::tell(const std::vector<QuotaPassed>& passed) {
+  const auto listener = on_quota_passed_;
+  if (closed_ || !listener) return;
+  for (const QuotaPassed& one : passed) listener(one);
+}
+
+Writer::Writer(const Parts& parts, std::shared_ptr<Listeners> listeners, const Reaper::Keep& keep,
                std::uint64_t opened_at)
-    : environment_(environment),
-      tables_(tables),
-      reserve_(reserve),
-      change_log_(change_log),
-      executor_(executor),
+    : parts_(parts),
       listeners_(std::move(listeners)),
-      reaper_(environment, tables, pins, opened_at),
+      reaper_(parts.environment, parts.tables, parts.pins, parts.holds, opened_at),
       next_reader_check_(steady_now() + kReaderCheckEvery),
       reap_at_(steady_now()),
-      retention_(retention),
+      keep_(keep),
       thread_([this] { loop(); }) {}
 
 Writer::~Writer() {
@@ -72,34 +73,61 @@ Writer::~Writer() {
 }
 
 void Writer::submit(Function function, Done done) {
+  Job job;
+  job.function = std::move(function);
+  job.done = std::move(done);
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(Job{std::move(function), std::move(done), true, {}});
+    queue_.push_back(std::move(job));
   }
   wake_.notify_one();
 }
 
-Result<void> Writer::run(const Function& function) {
+Result<void> Writer::wait_for(Job job) {
   if (std::this_thread::get_id() == thread_.get_id()) {
     return fail(ErrorCode::kInternal, "a write inside a write");
   }
   std::promise<Result<void>> promise;
   auto future = promise.get_future();
+  job.on_loop = false;
+  job.done = [&promise](Result<void> result) { promise.set_value(std::move(result)); };
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(Job{[&function](WriteTxn& txn) { return function(txn); },
-                         [&promise](Result<void> result) { promise.set_value(std::move(result)); },
-                         false,
-                         {}});
+    queue_.push_back(std::move(job));
   }
   wake_.notify_one();
   return future.get();
 }
 
-void Writer::set_retention(std::chrono::seconds retention) {
+Result<void> Writer::run(const Function& function) {
+  Job job;
+  job.function = [&function](WriteTxn& txn) { return function(txn); };
+  return wait_for(std::move(job));
+}
+
+Result<void> Writer::run_batch(const std::function<Result<void>(Batch&)>& function) {
+  Job job;
+  job.on_batch = function;
+  return wait_for(std::move(job));
+}
+
+Result<void> Writer::run_between(const std::function<Result<void>()>& function) {
+  Job job;
+  job.between = function;
+  return wait_for(std::move(job));
+}
+
+UnixTime Writer::seen_before() const {
+  // In this order: a batch that begins after it was looked for is dated now or later.
+  const UnixTime now = unix_now();
+  const std::int64_t began = batch_began_;
+  return began == 0 ? now : std::min(now, UnixTime(std::chrono::seconds(began)));
+}
+
+void Writer::set_keep(const Reaper::Keep& keep) {
   {
     const std::lock_guard lock(mutex_);
-    retention_ = retention;
+    keep_ = keep;
     reap_at_ = steady_now();
   }
   wake_.notify_one();
@@ -119,7 +147,13 @@ StoreFigures Writer::figures() const {
   figures.writes = writes_;
   figures.write_failures = write_failures_;
   figures.batch_retries = batch_retries_;
-  figures.change_scans = change_log_.scans();
+  figures.change_scans = parts_.change_log.scans();
+  figures.reaped_blobs = reaped_blobs_;
+  figures.forgotten_removals = forgotten_removals_;
+  figures.commit_microseconds = commit_microseconds_;
+  for (std::size_t i = 0; i < commits_by_time_.size(); ++i) {
+    figures.commits_by_time[i] = commits_by_time_[i];
+  }
   const std::lock_guard lock(mutex_);
   figures.queued = queue_.size();
   return figures;
@@ -144,7 +178,12 @@ void Writer::loop() {
       continue;
     }
     std::vector<Job> jobs;
-    const std::size_t count = std::min(queue_.size(), kBatchFunctions);
+    std::size_t count = 1;  // what runs between transactions is alone
+    if (!queue_.front().between) {
+      const auto next_between = std::find_if(queue_.begin(), queue_.end(),
+                                             [](const Job& job) { return job.between != nullptr; });
+      count = std::min(static_cast<std::size_t>(next_between - queue_.begin()), kBatchFunctions);
+    }
     std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(jobs));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -156,11 +195,19 @@ void Writer::loop() {
 
 // Ends with every job finished, in order.
 void Writer::process(std::span<Job> jobs) {
+  if (jobs.front().between) {
+    jobs.front().result = jobs.front().between();
+    auto stats = parts_.environment.stats();
+    if (stats) reaper_.commits_begin_anew(stats->last_commit);
+    finish(jobs, {});
+    return;
+  }
   while (!jobs.empty()) {
     Attempt tried = attempt(jobs);
     if (tried.committed) {
-      finish(jobs.first(tried.ran), std::move(tried.changes));
-      jobs = jobs.subspan(tried.ran);
+      const std::size_t ran = tried.ran;
+      finish(jobs.first(ran), std::move(tried));
+      jobs = jobs.subspan(ran);
       continue;
     }
     if (jobs.size() == 1) {
@@ -179,11 +226,15 @@ void Writer::process(std::span<Job> jobs) {
   }
 }
 
-Result<void> Writer::call(const Function& function, Batch& batch) {
+Result<void> Writer::call(const Job& job, Batch& batch) {
   Result<void> result;
   try {
-    Transaction transaction(batch);
-    result = function(transaction);
+    if (job.on_batch) {
+      result = job.on_batch(batch);
+    } else {
+      Transaction transaction(batch);
+      result = job.function(transaction);
+    }
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInternal, std::string("exception in a write: ") + e.what());
   } catch (...) {
@@ -195,14 +246,20 @@ Result<void> Writer::call(const Function& function, Batch& batch) {
 
 Writer::Attempt Writer::attempt(std::span<Job> jobs) {
   Attempt tried;
-  auto txn = environment_.begin_write();
+  const SteadyTime began = steady_now();
+  batch_began_ = unix_now().time_since_epoch().count();
+  const struct Ended {
+    std::atomic<std::int64_t>& began;
+    ~Ended() { began = 0; }
+  } ended{batch_began_};
+  auto txn = parts_.environment.begin_write();
   if (!txn) {
     tried.error = std::move(txn.error());
     return tried;
   }
-  Batch batch(**txn, tables_, reserve_);
+  Batch batch(**txn, parts_.tables, parts_.reserve, parts_.coder);
   while (tried.ran < jobs.size() && batch.octets() < kBatchOctets) {
-    auto result = call(jobs[tried.ran].function, batch);
+    auto result = call(jobs[tried.ran], batch);
     if (!result) {
       tried.failed_alone = true;
       tried.error = std::move(result.error());
@@ -212,26 +269,40 @@ Writer::Attempt Writer::attempt(std::span<Job> jobs) {
   }
   auto committed = batch.finish();
   // Before anybody can see the changes.
-  if (committed) change_log_.publish(batch.touched());
+  if (committed) parts_.change_log.publish(batch.touched());
   if (committed) committed = (*txn)->commit();
   if (!committed) {
     tried.error = std::move(committed.error());
     return tried;
   }
-  ++commits_;
+  count_commit(began);
   tried.committed = true;
   for (const auto& [key, change] : batch.changes()) tried.changes.push_back(change);
+  tried.quota_passed = batch.quota_passed();
+  if (batch.reapable()) wake_reaper();
   if (batch.removed()) {
     const std::lock_guard lock(mutex_);
-    const SteadyTime expiry =
-        steady_now() + std::min<std::chrono::seconds>(retention_, kReaperLongestSleep);
-    reap_at_ = std::min(reap_at_, expiry);
+    const bool is_limited = keep_.bytes != 0 || keep_.messages != 0;  // perhaps it is too much now
+    const auto wait = is_limited
+                          ? std::min<std::chrono::seconds>(keep_.retention, kTrimAfter)
+                          : std::min<std::chrono::seconds>(keep_.retention, kReaperLongestSleep);
+    reap_at_ = std::min(reap_at_, steady_now() + wait);
   }
   return tried;
 }
 
+void Writer::count_commit(SteadyTime began) {
+  ++commits_;
+  const auto took = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - began).count());
+  const auto& bounds = StoreFigures::kCommitBounds;
+  const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), took) - bounds.begin();
+  ++commits_by_time_[static_cast<std::size_t>(bucket)];
+  commit_microseconds_ += took;
+}
+
 // Announcements first: whoever resumes finds everybody informed.
-void Writer::finish(std::span<Job> jobs, std::vector<MailboxChanged> changes) {
+void Writer::finish(std::span<Job> jobs, Attempt done) {
   struct Finished {
     Done done;
     Result<void> result;
@@ -244,9 +315,11 @@ void Writer::finish(std::span<Job> jobs, std::vector<MailboxChanged> changes) {
     list.push_back({std::move(job.done), std::move(job.result)});
     job.function = nullptr;
   }
-  if (!finished->empty() || !changes.empty()) {
-    executor_.post([finished, changes = std::move(changes), listeners = listeners_] {
+  if (!finished->empty() || !done.changes.empty() || !done.quota_passed.empty()) {
+    parts_.executor.post([finished, changes = std::move(done.changes),
+                          passed = std::move(done.quota_passed), listeners = listeners_] {
       listeners->tell(changes);
+      listeners->tell(passed);
       for (Finished& one : *finished) one.done(std::move(one.result));
     });
   }
@@ -257,7 +330,7 @@ void Writer::do_chores() {
   const SteadyTime now = steady_now();
   if (now >= next_reader_check_) {
     next_reader_check_ = now + kReaderCheckEvery;
-    auto dead = environment_.release_dead_readers();
+    auto dead = parts_.environment.release_dead_readers();
     if (!dead) log::warning("reader-check", {{"error", dead.error().message}});
     if (dead && *dead > 0) log::info("reader-check", {{"dead", *dead}});
   }
@@ -273,23 +346,28 @@ void Writer::do_chores() {
 }
 
 void Writer::reap() {
-  std::chrono::seconds retention{};
+  Reaper::Keep keep;
   {
     const std::lock_guard lock(mutex_);
-    retention = retention_;
+    keep = keep_;
   }
   Result<Reaper::Step> step;
-  auto txn = environment_.begin_write();
+  const SteadyTime began = steady_now();
+  auto txn = parts_.environment.begin_write();
   if (!txn) {
     step = failed(txn);
   } else {
-    Batch batch(**txn, tables_, reserve_);
-    step = reaper_.step(batch, retention);
+    Batch batch(**txn, parts_.tables, parts_.reserve, parts_.coder);
+    step = reaper_.step(batch, keep);
     if (step && step->progress) {
       auto committed = batch.finish();
       if (committed) committed = (*txn)->commit();
       if (!committed) step = failed(committed);
-      if (committed) ++commits_;
+      if (committed) {
+        count_commit(began);
+        reaped_blobs_ += step->reaped;
+        forgotten_removals_ += step->forgotten;
+      }
     }
   }
   std::chrono::steady_clock::duration pause = kReaperLongestSleep;

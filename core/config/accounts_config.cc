@@ -100,6 +100,8 @@ const Fields<Account>& account_fields() {
       size("quota", &Account::quota, {.max = kMaxQuota}, "of all messages; 0: no limit"),
       count("quota_messages", &Account::quota_messages, {.max = kMaxQuota}, "messages",
             "in all mailboxes; 0: no limit"),
+      count("quota_mailboxes", &Account::quota_mailboxes, {.max = kMaxQuota}, "mailboxes",
+            "INBOX and those that are made for the account counted; 0: no limit"),
       group("protocols", protocol_fields(), "what the account may use, and how"),
   };
   return fields;

@@ -59,6 +59,9 @@ struct Limits {
   std::uint64_t lmtp_loops = 100;          // Received fields
   std::uint64_t password_checks = 0;       // at once; 0: half of the workers
   std::uint64_t retention_days = 14;  // how long removed messages can be undeleted; 0: not at all
+  // What is kept of one account's removed messages; the oldest go first, before their time. 0: no limit.
+  std::uint64_t removed_size = 5ULL * 1024 * 1024 * 1024;
+  std::uint64_t removed_messages = 1'000'000;
   std::uint64_t disk_reserve = 256ULL * 1024 * 1024;
   std::chrono::milliseconds login_time{std::chrono::minutes(1)};  // from accept to login
   std::chrono::milliseconds idle_time_pop3{std::chrono::minutes(10)};
@@ -66,6 +69,17 @@ struct Limits {
   std::chrono::milliseconds idle_time_lmtp{std::chrono::minutes(5)};
   std::chrono::milliseconds write_time{std::chrono::minutes(5)};  // without any progress
   std::chrono::milliseconds stop_time{std::chrono::seconds(10)};  // graceful stop, at the most
+};
+
+// How message bodies are kept on the disk. What was stored before a change stays readable as it is.
+struct Storage {
+  bool compression = true;  // zstd, where it saves a page
+  std::string key_file;     // encryption at rest (AES-256-GCM); empty: none
+};
+
+struct Quota {
+  std::vector<std::uint64_t> warn_at = {80, 95};  // percent of an account's quota
+  bool warn_by_mail = false;                      // a message to the account, beside the log's line
 };
 
 struct ServerConfig {
@@ -76,6 +90,8 @@ struct ServerConfig {
   Tls tls;
   PlaintextLogin plaintext_login = PlaintextLogin::kLoopback;
   Limits limits;
+  Storage storage;
+  Quota quota;
   log::Settings log;
 };
 using ServerConfigPtr = std::shared_ptr<const ServerConfig>;
@@ -100,6 +116,7 @@ struct Account {
   std::vector<std::string> aliases;  // lower case; "@example.org" is the catch-all of that domain
   std::uint64_t quota = 0;           // octets, 0: none
   std::uint64_t quota_messages = 0;
+  std::uint64_t quota_mailboxes = 0;
   Pop3Options pop3;
   ImapOptions imap;
 };

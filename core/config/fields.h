@@ -119,6 +119,20 @@ template <class S>
   return value_field(info, member, read_count, [](std::uint64_t value) { return Json(value); });
 }
 
+// At most `most` of them, ascending.
+template <class S>
+[[nodiscard]] Field<S> counts(std::string_view name, std::vector<std::uint64_t> S::*member,
+                              Bounds bounds, std::size_t most, std::string_view unit,
+                              std::string_view description) {
+  KeyInfo info = key_info(name, KeyType::kCountList, description);
+  info.unit = unit;
+  info.min = bounds.min;
+  info.max = bounds.max;
+  info.most = most;
+  return value_field(info, member, read_counts,
+                     [](const std::vector<std::uint64_t>& values) { return Json(values); });
+}
+
 template <class S>
 [[nodiscard]] Field<S> size(std::string_view name, std::uint64_t S::*member, Bounds bounds,
                             std::string_view description) {

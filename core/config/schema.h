@@ -20,6 +20,7 @@ enum class KeyType : std::uint8_t {
   kSectionMap,   // an object whose keys are names, each with such an object
   kFlag,         // true or false
   kCount,        // a whole number
+  kCountList,    // a list of whole numbers, each larger than the one before it
   kSize,         // octets: a whole number, or "50 MiB"
   kDuration,     // seconds: a whole number, or "10 min"; the bounds are milliseconds
   kText,         // a string
@@ -38,8 +39,9 @@ struct KeyInfo {
   bool required = false;
   bool flag_stands_for_it = false;  // kSection: true and false are short for {"enabled": ...}
   std::vector<std::string> choices;
-  std::uint64_t min = 0;  // of numbers; of texts and paths the least length
+  std::uint64_t min = 0;  // of numbers, in lists too; of texts and paths the least length
   std::uint64_t max = std::numeric_limits<std::uint64_t>::max();
+  std::size_t most = std::numeric_limits<std::size_t>::max();  // kCountList: how many there may be
   std::vector<KeyInfo> keys;
 };
 

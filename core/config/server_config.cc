@@ -18,6 +18,8 @@ constexpr std::uint64_t kMaxMessageSize = 1ULL << 40;
 constexpr Bounds kCommandLine{512, 1 << 20};
 constexpr std::uint64_t kMaxParallelChecks = 1024;
 constexpr std::uint64_t kMaxRetentionDays = 36'500;
+constexpr Bounds kPercent{1, 100};
+constexpr std::size_t kMostWarnings = 8;
 constexpr Bounds kTime{0,
                        static_cast<std::uint64_t>(std::chrono::milliseconds(kNoTimeLimit).count())};
 
@@ -89,6 +91,10 @@ Fields<Limits> count_and_size_limits() {
             "password hashes computed at once; 0: half of the workers"),
       count("retention_days", &Limits::retention_days, {.max = kMaxRetentionDays}, "days",
             "how long removed messages can be undeleted; 0: not at all"),
+      size("removed_size", &Limits::removed_size, {.max = kMaxSize},
+           "of one account's removed messages that are kept; 0: no limit"),
+      count("removed_messages", &Limits::removed_messages, {.max = kMaxCount}, "messages",
+            "removed ones of one account that are kept; 0: no limit"),
       size("disk_reserve", &Limits::disk_reserve, {.max = kMaxSize},
            "of disk space that is kept free of new mail"),
   };
@@ -121,6 +127,27 @@ const Fields<Limits>& limits_fields() {
   return fields;
 }
 
+const Fields<Storage>& storage_fields() {
+  static const Fields<Storage> fields = {
+      flag("compression", &Storage::compression,
+           "whether message bodies are compressed (zstd) where that saves disk space"),
+      path("key_file", &Storage::key_file, {},
+           "file of the keys that message bodies are encrypted with (twinpost key new makes one); "
+           "empty: they are not"),
+  };
+  return fields;
+}
+
+const Fields<Quota>& quota_fields() {
+  static const Fields<Quota> fields = {
+      counts("warn_at", &Quota::warn_at, kPercent, kMostWarnings, "percent",
+             "of an account's quota from which on its use is logged, ascending"),
+      flag("warn_by_mail", &Quota::warn_by_mail,
+           "whether the account also gets a message about it, once a day at the most"),
+  };
+  return fields;
+}
+
 const Fields<log::Settings>& log_fields() {
   static const Fields<log::Settings> fields = {
       choice("level", &log::Settings::level,
@@ -150,6 +177,9 @@ const Fields<ServerConfig>& server_fields() {
               {"always", PlaintextLogin::kAlways}},
              "where a password may come over a connection without TLS"),
       section("limits", &ServerConfig::limits, limits_fields(), "limits"),
+      section("storage", &ServerConfig::storage, storage_fields(),
+              "how message bodies are kept on the disk, from now on"),
+      section("quota", &ServerConfig::quota, quota_fields(), "warnings before a quota is used up"),
       section("log", &ServerConfig::log, log_fields(), "logging"),
   };
   return fields;

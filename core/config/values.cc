@@ -133,6 +133,28 @@ Result<std::uint64_t> read_count(const Json& value, const KeyInfo& info, const P
   return within(*number, info, place, [](std::uint64_t bound) { return Json(bound); });
 }
 
+Result<std::vector<std::uint64_t>> read_counts(const Json& value, const KeyInfo& info,
+                                               const Place& place) {
+  if (!value.is_array()) {
+    return wrong_type(value, "a list of whole numbers, like " + info.default_value, place);
+  }
+  if (value.size() > info.most) {
+    return place.fail("must have at most " + std::to_string(info.most) + " numbers");
+  }
+  std::vector<std::uint64_t> counts;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const Place here = place.element(i);
+    const auto number = read_count(value[i], info, here);
+    if (!number) return tl::unexpected(number.error());
+    if (!counts.empty() && *number <= counts.back()) {
+      return here.fail("must be larger than the one before it (" + std::to_string(counts.back()) +
+                       ')');
+    }
+    counts.push_back(*number);
+  }
+  return counts;
+}
+
 Result<std::uint64_t> read_size(const Json& value, const KeyInfo& info, const Place& place) {
   constexpr std::string_view kWanted = "a number of octets or a size like \"50 MiB\"";
   if (!value.is_number() && !value.is_string()) return wrong_type(value, kWanted, place);

@@ -20,6 +20,9 @@ namespace twinpost::config {
 [[nodiscard]] Result<bool> read_flag(const Json& value, const KeyInfo& info, const Place& place);
 [[nodiscard]] Result<std::uint64_t> read_count(const Json& value, const KeyInfo& info,
                                                const Place& place);
+// [80, 95], ascending
+[[nodiscard]] Result<std::vector<std::uint64_t>> read_counts(const Json& value, const KeyInfo& info,
+                                                             const Place& place);
 // 1048576, "1 MiB", "500 KB" (1000), "500 KiB" (1024), "12 B"
 [[nodiscard]] Result<std::uint64_t> read_size(const Json& value, const KeyInfo& info,
                                               const Place& place);

@@ -8,6 +8,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -36,6 +37,8 @@ struct Peer {
   std::uint16_t port = 0;
   bool is_unix = false;
   bool is_loopback = false;  // 127.0.0.0/8, ::1, or a Unix socket
+  // Accepted on a Unix socket: the user that connected (SO_PEERCRED), where the system says it.
+  std::optional<std::uint32_t> user;
 };
 
 [[nodiscard]] Peer peer_from_sockaddr(const sockaddr* address);

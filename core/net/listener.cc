@@ -100,6 +100,13 @@ void SocketListener::accept_some(Watch& watch) {
   }
 }
 
+std::optional<std::uint32_t> peer_user(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
+  return credentials.uid;
+}
+
 // False where there is nothing more to accept now. The listener may be gone after it.
 bool SocketListener::accept_one(Watch& watch) {
   SocketListener& self = *watch.listener;
@@ -116,7 +123,9 @@ bool SocketListener::accept_one(Watch& watch) {
     }
   }
   if (from.size < sizeof(sa_family_t)) from.storage.ss_family = AF_UNIX;  // an unnamed peer
-  auto connection = make_connection(self.loop_, fd, peer_from_sockaddr(from.data()));
+  Peer peer = peer_from_sockaddr(from.data());
+  if (peer.is_unix) peer.user = peer_user(fd);
+  auto connection = make_connection(self.loop_, fd, std::move(peer));
   if (!connection) {
     log::warning("accept_failed",
                  {{"listener", to_string(self.address_)}, {"reason", connection.error().message}});

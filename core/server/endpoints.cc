@@ -6,14 +6,24 @@
 #include <string>
 #include <utility>
 
-#include "core/base/log.h"
-
 namespace twinpost::server {
 
 namespace {
 
-constexpr std::array kServices = {Service::kPop3, Service::kPop3s, Service::kImap, Service::kImaps,
-                                  Service::kLmtp};
+constexpr std::array<Service, kServiceCount> kServices = {
+    Service::kPop3, Service::kPop3s, Service::kImap, Service::kImaps,
+    Service::kLmtp, Service::kHttp,  Service::kAdmin};
+
+// Who may give orders is told by the other end's user, which only a Unix socket knows.
+Result<void> check_kind(const Endpoint& endpoint) {
+  if (endpoint.service != Service::kAdmin ||
+      endpoint.address.kind == net::ListenAddress::Kind::kUnix) {
+    return {};
+  }
+  return fail(ErrorCode::kInvalid, fmt::format("listen.admin: {}: must be a Unix socket, as "
+                                               "\"unix:/run/twinpost/admin.sock\"",
+                                               net::to_string(endpoint.address)));
+}
 
 Result<void> add(std::vector<Endpoint>& endpoints, Service service,
                  const std::vector<std::string>& addresses) {
@@ -24,6 +34,7 @@ Result<void> add(std::vector<Endpoint>& endpoints, Service service,
                   fmt::format("listen.{}: {}", to_string(service), address.error().message));
     }
     Endpoint endpoint{service, *std::move(address)};
+    if (auto good = check_kind(endpoint); !good) return good;
     // Port 0 means any free port, each time it is listed.
     const bool fixed =
         endpoint.address.kind == net::ListenAddress::Kind::kUnix || endpoint.address.port != 0;
@@ -39,14 +50,6 @@ Result<void> add(std::vector<Endpoint>& endpoints, Service service,
   return {};
 }
 
-void warn_not_served(std::string_view service, const std::vector<std::string>& addresses) {
-  for (const std::string& address : addresses) {
-    log::warning("not-served", {{"service", service},
-                                {"address", address},
-                                {"reason", "this version does not have this service yet"}});
-  }
-}
-
 }  // namespace
 
 std::string_view to_string(Service service) {
@@ -56,6 +59,8 @@ std::string_view to_string(Service service) {
     case Service::kImap: return "imap";
     case Service::kImaps: return "imaps";
     case Service::kLmtp: return "lmtp";
+    case Service::kHttp: return "http";
+    case Service::kAdmin: return "admin";
   }
   return "";
 }
@@ -66,13 +71,13 @@ Result<std::vector<Endpoint>> configured_endpoints(const config::ServerConfig& c
                                            std::pair{Service::kPop3s, &config.listen.pop3s},
                                            std::pair{Service::kImap, &config.listen.imap},
                                            std::pair{Service::kImaps, &config.listen.imaps},
-                                           std::pair{Service::kLmtp, &config.listen.lmtp}}) {
+                                           std::pair{Service::kLmtp, &config.listen.lmtp},
+                                           std::pair{Service::kHttp, &config.listen.http},
+                                           std::pair{Service::kAdmin, &config.listen.admin}}) {
     if (auto added = add(endpoints, service, *addresses); !added) {
       return tl::unexpected(added.error());
     }
   }
-  warn_not_served("http", config.listen.http);
-  warn_not_served("admin", config.listen.admin);
   return endpoints;
 }
 
@@ -82,7 +87,10 @@ Result<Endpoint> endpoint_of(const net::PassedSocket& socket,
   if (name.ends_with(".socket")) name.remove_suffix(7);
   if (name.starts_with("twinpost-")) name.remove_prefix(9);
   for (const Service service : kServices) {
-    if (name == to_string(service)) return Endpoint{service, socket.address};
+    if (name != to_string(service)) continue;
+    Endpoint endpoint{service, socket.address};
+    if (auto good = check_kind(endpoint); !good) return tl::unexpected(good.error());
+    return endpoint;
   }
   const auto found = std::find_if(configured.begin(), configured.end(),
                                   [&](const Endpoint& e) { return e.address == socket.address; });
@@ -90,7 +98,7 @@ Result<Endpoint> endpoint_of(const net::PassedSocket& socket,
   return fail(
       ErrorCode::kInvalid,
       fmt::format("socket {} from the service manager (named \"{}\") is no service: name it "
-                  "pop3, pop3s or lmtp, or list its address under listen",
+                  "pop3, pop3s, imap, imaps, lmtp, http or admin, or list its address under listen",
                   net::to_string(socket.address), socket.name));
 }
 

@@ -73,10 +73,19 @@ Result<void> Server::apply(Settings settings) {
     listener = kept ? std::next(listener) : listeners_.erase(listener);
   }
   listeners_.merge(*bound);
+  if (next.storage.compression != now.storage.compression ||
+      next.storage.key_file != now.storage.key_file) {
+    log::warning("needs-restart", {{"key", "storage"},
+                                   {"reason",
+                                    "bodies are kept as they were until the server is "
+                                    "started again"}});
+  }
   const config::AccountsConfigPtr before = settings_.accounts;
   settings_ = std::move(settings);
   directory_->replace(settings_.accounts);
-  store_->set_retention(std::chrono::days(settings_.config->limits.retention_days));
+  const config::Limits& limits = settings_.config->limits;
+  store_->set_retention(std::chrono::days(limits.retention_days));
+  store_->set_removed_limits(limits.removed_size, limits.removed_messages);
   if (const std::size_t ended = auth::end_outdated(sessions_, *before, *settings_.accounts);
       ended != 0) {
     log::info("sessions-ended", {{"count", ended}});
@@ -129,8 +138,10 @@ void Server::stop() {
 }
 
 void Server::finish_stop() {
-  log::info("stopped", {});
-  loop_.stop();
+  quota_warnings_->stop([this] {
+    log::info("stopped", {});
+    loop_.stop();
+  });
 }
 
 }  // namespace twinpost::server

@@ -11,6 +11,7 @@
 #include "core/base/exception_text.h"
 #include "core/base/log.h"
 #include "core/server/process.h"
+#include "core/server/store_options.h"
 
 namespace twinpost::server {
 
@@ -26,6 +27,8 @@ constexpr Duration kGoodbyeTime = 5s;
 // An MTA runs as another user and must be able to connect, which takes write permission; who may, is said by the
 // folder that the socket is in. POP3 asks for a password in any case.
 constexpr int kUnixSocketMode = 0666;
+// Who can open it can do everything.
+constexpr int kAdminSocketMode = 0600;
 
 std::string hostname() {
   std::string name(256, '\0');
@@ -42,8 +45,15 @@ std::string temporary_refusal(Service service, std::string_view reason) {
     case Service::kImap:
     case Service::kImaps: return fmt::format("* BYE [UNAVAILABLE] {}\r\n", reason);
     case Service::kLmtp: return fmt::format("421 4.3.2 {}\r\n", reason);
+    case Service::kHttp:
+    case Service::kAdmin: break;  // these refuse by themselves
   }
   return {};
+}
+
+// These have limits of their own, so that they answer just when there are too many of the others.
+bool is_for_admins(Service service) {
+  return service == Service::kHttp || service == Service::kAdmin;
 }
 
 bool is_implicit_tls(Service service) {
@@ -58,6 +68,12 @@ std::string internal_error_reply(Service service, std::string_view id) {
     case Service::kImap:
     case Service::kImaps: return fmt::format("* BYE [SERVERBUG] Internal error, id {}\r\n", id);
     case Service::kLmtp: return fmt::format("421 4.3.0 Internal error, id {}\r\n", id);
+    case Service::kHttp:
+      return fmt::format("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\nid {}\n",
+                         id);
+    case Service::kAdmin:
+      return admin_error({ErrorCode::kInternal, fmt::format("internal error, id {}", id)}).dump() +
+             "\n";
   }
   return {};
 }
@@ -120,7 +136,8 @@ Result<Server::Listeners> Server::bind_new(const std::vector<Endpoint>& endpoint
   for (const Endpoint& endpoint : endpoints) {
     if (listeners_.count(endpoint) != 0) continue;
     auto listener =
-        net::listen(loop_, endpoint.address, acceptor(endpoint.service), kUnixSocketMode);
+        net::listen(loop_, endpoint.address, acceptor(endpoint.service),
+                    endpoint.service == Service::kAdmin ? kAdminSocketMode : kUnixSocketMode);
     if (!listener) {
       return fail(listener.error().code, fmt::format("listen.{}: {}", to_string(endpoint.service),
                                                      listener.error().message));
@@ -156,11 +173,9 @@ Result<void> Server::bind_all() {
 
 Result<void> Server::open_store() {
   const config::ServerConfig& config = *settings_.config;
-  store::StoreOptions store_options;
-  store_options.folder = config.data;
-  store_options.reserve_bytes = config.limits.disk_reserve;
-  store_options.retention = std::chrono::days(config.limits.retention_days);
-  auto opened = store::Store::open(store_options, loop_);
+  auto options = store_options(config);
+  if (!options) return tl::unexpected(options.error());
+  auto opened = store::Store::open(*std::move(options), loop_);
   if (!opened) return fail(opened.error().code, "data: " + opened.error().message);
   store_ = *std::move(opened);
 
@@ -179,6 +194,12 @@ Result<void> Server::open_store() {
   pop3_ = std::make_unique<pop3::Context>(*services_, *store_, tls);
   imap_ = std::make_unique<imap::Context>(*services_, *store_, tls);
   lmtp_ = std::make_unique<lmtp::Context>(lmtp::Context{*services_, *store_, tls});
+  quota_warnings_ =
+      std::make_unique<QuotaWarnings>(*store_, loop_, services_->config, services_->hostname);
+  admin_ = std::make_unique<AdminService>(loop_, *store_, [this] {
+    return AdminService::InForce{settings_.config, settings_.accounts};
+  });
+  http_ = std::make_unique<HttpService>(loop_, *store_, [this] { return figures(); });
   return {};
 }
 
@@ -190,7 +211,28 @@ std::vector<net::ListenAddress> Server::addresses(Service service) const {
   return found;
 }
 
+ServerFigures Server::figures() const {
+  ServerFigures figures;
+  for (std::size_t i = 0; i < kServiceCount; ++i) {
+    figures.services.push_back({to_string(static_cast<Service>(i)), 0, accepted_.at(i)});
+  }
+  for (const Live& live : live_) ++figures.services[static_cast<std::size_t>(live.service)].open;
+  figures.refused = refused_;
+  figures.accounts = settings_.accounts->accounts.size();
+  figures.started = started_;
+  figures.uptime =
+      std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - started_steady_);
+  return figures;
+}
+
 void Server::accepted(Service service, net::ConnectionPtr connection) {
+  ++accepted_.at(static_cast<std::size_t>(service));
+  if (is_for_admins(service)) {
+    live_.push_front(Live{service, std::move(connection)});
+    const LiveIterator live = live_.begin();
+    spawn(run_session(live), [this, live](const std::exception_ptr&) { session_ended(live); });
+    return;
+  }
   const Admission::Answer answer = admission_.enter(connection->peer(), settings_.config->limits);
   if (answer == Admission::Answer::kAdmitted) {
     live_.push_front(Live{service, std::move(connection)});
@@ -201,6 +243,7 @@ void Server::accepted(Service service, net::ConnectionPtr connection) {
     });
     return;
   }
+  ++refused_;
   const std::string_view reason = answer == Admission::Answer::kTooMany
                                       ? "Too many connections, try again later"
                                       : "Too many connections from your address";
@@ -222,17 +265,24 @@ Task<void> Server::refuse(LiveIterator live, std::string reply) {
   co_await live->connection->close(kGoodbyeTime);
 }
 
+Task<void> Server::serve(LiveIterator live) {
+  net::Connection& connection = *live->connection;
+  switch (live->service) {
+    case Service::kPop3: co_await pop3::serve(*pop3_, connection, false); break;
+    case Service::kPop3s: co_await pop3::serve(*pop3_, connection, true); break;
+    case Service::kImap: co_await imap::serve(*imap_, connection, false); break;
+    case Service::kImaps: co_await imap::serve(*imap_, connection, true); break;
+    case Service::kLmtp: co_await lmtp::serve(*lmtp_, connection); break;
+    case Service::kHttp: co_await http_->serve(connection); break;
+    case Service::kAdmin: co_await admin_->serve(connection); break;
+  }
+}
+
 Task<void> Server::run_session(LiveIterator live) {
   net::Connection& connection = *live->connection;
   std::exception_ptr broken;
   try {
-    switch (live->service) {
-      case Service::kPop3: co_await pop3::serve(*pop3_, connection, false); break;
-      case Service::kPop3s: co_await pop3::serve(*pop3_, connection, true); break;
-      case Service::kImap: co_await imap::serve(*imap_, connection, false); break;
-      case Service::kImaps: co_await imap::serve(*imap_, connection, true); break;
-      case Service::kLmtp: co_await lmtp::serve(*lmtp_, connection); break;
-    }
+    co_await serve(live);
   } catch (...) {
     broken = std::current_exception();
   }

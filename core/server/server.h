@@ -5,6 +5,7 @@
 // the loop. What start() fails with is one line for the person who started it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <list>
 #include <map>
@@ -20,8 +21,11 @@
 #include "core/net/event_loop.h"
 #include "core/net/listener.h"
 #include "core/net/tls.h"
+#include "core/server/admin_session.h"
 #include "core/server/admission.h"
 #include "core/server/endpoints.h"
+#include "core/server/http.h"
+#include "core/server/quota_warning.h"
 #include "core/server/settings.h"
 #include "imap/imap.h"
 #include "lmtp/lmtp.h"
@@ -72,7 +76,9 @@ class Server {
   Task<void> refuse(LiveIterator live, std::string reply);
   Task<void> run_reload();
   [[nodiscard]] Result<void> apply(Settings settings);
+  Task<void> serve(LiveIterator live);
   void session_ended(LiveIterator live);
+  [[nodiscard]] ServerFigures figures() const;
   void finish_stop();
   void watch_files();
   Task<void> check_files();
@@ -89,8 +95,15 @@ class Server {
   std::unique_ptr<pop3::Context> pop3_;
   std::unique_ptr<imap::Context> imap_;
   std::unique_ptr<lmtp::Context> lmtp_;
+  std::unique_ptr<QuotaWarnings> quota_warnings_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<HttpService> http_;
   Listeners listeners_;
   std::list<Live> live_;
+  UnixTime started_ = unix_now();
+  SteadyTime started_steady_ = steady_now();
+  std::array<std::uint64_t, kServiceCount> accepted_{};
+  std::uint64_t refused_ = 0;
   bool reloading_ = false;
   bool reload_again_ = false;
   bool stopping_ = false;

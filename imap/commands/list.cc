@@ -1,5 +1,5 @@
 // LIST, LSUB, STATUS and NAMESPACE (RFC 9051 6.3.9 to 6.3.11, RFC 3501 6.3.9; RFC 2342, 5258, 5819,
-// 6154, 7889, 8438, 8474).
+// 6154, 7889, 8438, 8474, 9208).
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "imap/commands.h"
+#include "imap/deleted_storage.h"
 #include "imap/list_lines.h"
 #include "imap/list_walk.h"
 #include "imap/session.h"
@@ -26,6 +27,42 @@ struct Slice {
   bool done = false;
 };
 
+bool wants(StatusItems items, StatusItem item) { return (items & bit(item)) != 0; }
+
+// A STATUS line that is being found out.
+struct StatusWork {
+  const store::MailboxInfo& mailbox;
+  std::uint32_t recent = 0;
+  std::optional<DeletedStorage> deleted;  // where there is something to add up
+};
+
+Result<StatusWork> begin_status(const store::ReadView& view, store::AccountId account,
+                                const store::MailboxInfo& mailbox, StatusItems items) {
+  StatusWork work{mailbox, 0, std::nullopt};
+  if (wants(items, StatusItem::kRecent)) {
+    const auto recent = count_recent(view, account, mailbox);
+    if (!recent) return tl::unexpected(recent.error());
+    work.recent = *recent;
+  }
+  if (wants(items, StatusItem::kDeletedStorage)) {
+    work.deleted.emplace(store::MailboxKey{account, mailbox.id}, mailbox.deleted);
+  }
+  return work;
+}
+
+// True once all is known.
+Result<bool> advance_status(StatusWork& work, const store::ReadView& view, SteadyTime deadline) {
+  if (!work.deleted) return true;
+  return work.deleted->advance(view, deadline);
+}
+
+void add_status(std::string& out, StatusItems items, const StatusWork& work,
+                std::uint64_t append_limit, const Style& style) {
+  const std::uint64_t deleted_octets = work.deleted ? work.deleted->octets() : 0;
+  append_status_line(out, items,
+                     StatusValues{work.mailbox, work.recent, append_limit, deleted_octets}, style);
+}
+
 // One LIST or LSUB at work. Used on one worker at a time; the names are those of the first slice's
 // view.
 struct Listing {
@@ -37,6 +74,7 @@ struct Listing {
   StatusItems status = 0;
   std::uint64_t append_limit = 0;
   std::optional<ListWalk> walk;
+  std::optional<StatusWork> unfinished;  // of the name that was listed last
 };
 
 Result<void> begin(Listing& listing, const store::ReadView& view) {
@@ -49,19 +87,7 @@ Result<void> begin(Listing& listing, const store::ReadView& view) {
   return {};
 }
 
-Result<void> add_status(const Listing& listing, const store::ReadView& view,
-                        const store::MailboxInfo& mailbox, std::string& out) {
-  StatusValues values{mailbox, 0, listing.append_limit};
-  if ((listing.status & bit(StatusItem::kRecent)) != 0) {
-    const auto recent = count_recent(view, listing.account, mailbox);
-    if (!recent) return tl::unexpected(recent.error());
-    values.recent = *recent;
-  }
-  append_status_line(out, listing.status, values, listing.style);
-  return {};
-}
-
-Result<void> add_entry(const Listing& listing, const store::ReadView& view, const ListEntry& entry,
+Result<void> add_entry(Listing& listing, const store::ReadView& view, const ListEntry& entry,
                        std::string& out) {
   if (listing.is_lsub) {
     append_lsub_line(out, entry, listing.style);
@@ -70,11 +96,30 @@ Result<void> add_entry(const Listing& listing, const store::ReadView& view, cons
   append_list_line(out, entry, listing.line, listing.style);
   // RFC 5819 section 3: not for a name that is there only for its children.
   if (listing.status == 0 || !entry.selected || entry.mailbox == nullptr) return {};
-  auto added = add_status(listing, view, *entry.mailbox, out);
+  auto work = begin_status(view, listing.account, *entry.mailbox, listing.status);
+  if (work) {
+    listing.unfinished.emplace(*std::move(work));
+    return {};
+  }
   // Deleted since the names were read, which takes its messages only: the numbers of then have no
   // RECENT to go with them.
-  if (!added && added.error().code == ErrorCode::kNotFound) return {};
-  return added;
+  if (work.error().code == ErrorCode::kNotFound) return {};
+  return tl::unexpected(work.error());
+}
+
+// False where it needs another slice.
+Result<bool> finish_status(Listing& listing, const store::ReadView& view, SteadyTime deadline,
+                           std::string& out) {
+  if (!listing.unfinished) return true;
+  const auto done = advance_status(*listing.unfinished, view, deadline);
+  const bool is_gone = !done && done.error().code == ErrorCode::kNotFound;
+  if (!done && !is_gone) return done;
+  if (done && !*done) return false;
+  if (!is_gone) {
+    add_status(out, listing.status, *listing.unfinished, listing.append_limit, listing.style);
+  }
+  listing.unfinished.reset();
+  return true;
 }
 
 Result<Slice> next_slice(Listing& listing, const store::ReadView& view) {
@@ -84,12 +129,15 @@ Result<Slice> next_slice(Listing& listing, const store::ReadView& view) {
   const SteadyTime deadline = steady_now() + kSliceTime;
   Slice slice;
   while (slice.octets.size() < kSliceOctets) {
+    const auto finished = finish_status(listing, view, deadline, slice.octets);
+    if (!finished) return tl::unexpected(finished.error());
+    if (!*finished) break;
     const auto entry = listing.walk->next(deadline);
     if (!entry) break;
     auto added = add_entry(listing, view, *entry, slice.octets);
     if (!added) return tl::unexpected(added.error());
   }
-  slice.done = listing.walk->is_done();
+  slice.done = listing.walk->is_done() && !listing.unfinished;
   return slice;
 }
 
@@ -141,7 +189,7 @@ Task<Reply> list(Session& session, const Command& command) {
     listing.line.child_special_use = arguments.select_special_use;
   }
   // RFC 7162 3.1: asking for it enables CONDSTORE.
-  if ((listing.status & bit(StatusItem::kHighestModSeq)) != 0) enable_condstore(session);
+  if (wants(listing.status, StatusItem::kHighestModSeq)) enable_condstore(session);
   Reply reply = co_await run(session, std::move(listing), "LIST");
   co_return reply;
 }
@@ -169,29 +217,32 @@ Task<Reply> status(Session& session, const Command& command) {
   const auto name = session.mailbox_name(arguments.mailbox, NameUse::kExisting);
   if (!name) co_return reply_for(name.error(), "STATUS");
   const store::AccountId account = session.account_id();
-  const Style style = session.style();
   const StatusItems items = arguments.items;
-  const std::uint64_t append_limit = session.append_limit();
-  const auto make = [&](const store::ReadView& view) -> Result<std::string> {
-    const auto mailbox = view.find_mailbox(account, *name);
-    if (!mailbox) return tl::unexpected(mailbox.error());
-    StatusValues values{*mailbox, 0, append_limit};
-    if ((items & bit(StatusItem::kRecent)) != 0) {
-      const auto recent = count_recent(view, account, *mailbox);
-      if (!recent) return tl::unexpected(recent.error());
-      values.recent = *recent;
+  std::optional<store::MailboxInfo> mailbox;
+  std::optional<StatusWork> work;
+  const auto slice = [&](const store::ReadView& view) -> Result<bool> {
+    if (!work) {
+      auto found = view.find_mailbox(account, *name);
+      if (!found) return tl::unexpected(found.error());
+      mailbox = *std::move(found);
+      auto begun = begin_status(view, account, *mailbox, items);
+      if (!begun) return tl::unexpected(begun.error());
+      work.emplace(*std::move(begun));
     }
-    std::string line;
-    append_status_line(line, items, values, style);
-    return line;
+    return advance_status(*work, view, steady_now() + kSliceTime);
   };
-  const auto line = co_await session.store().read(make);
-  if (!line && line.error().code == ErrorCode::kNotFound) {
-    co_return Reply::no("No such mailbox", "NONEXISTENT");
+  while (true) {
+    const auto done = co_await session.store().read(slice);
+    if (!done && done.error().code == ErrorCode::kNotFound) {
+      co_return Reply::no("No such mailbox", "NONEXISTENT");
+    }
+    if (!done) co_return reply_for(done.error(), "STATUS");
+    if (*done) break;
   }
-  if (!line) co_return reply_for(line.error(), "STATUS");
-  if ((items & bit(StatusItem::kHighestModSeq)) != 0) enable_condstore(session);
-  session.send(*line);
+  if (wants(items, StatusItem::kHighestModSeq)) enable_condstore(session);
+  std::string line;
+  add_status(line, items, *work, session.append_limit(), session.style());
+  session.send(line);
   co_return Reply::ok("STATUS completed");
 }
 

@@ -74,8 +74,9 @@ Task<Reply> create(Session& session, const Command& command) {
   const auto use = wanted_use(arguments);
   if (!use) co_return Reply::no(use.error().message, "USEATTR");
   const store::AccountId account = session.account_id();
+  const std::uint64_t most = session.account().quota_mailboxes;
   const auto made = co_await session.store().write(
-      [&](store::WriteTxn& txn) { return create_mailbox(txn, account, *name, *use); });
+      [&](store::WriteTxn& txn) { return create_mailbox(txn, account, *name, *use, most); });
   if (!made && made.error().code == ErrorCode::kConflict) {
     co_return Reply::no(made.error().message, "USEATTR");
   }
@@ -124,8 +125,9 @@ Task<Reply> rename(Session& session, const Command& command) {
   const auto to = session.mailbox_name(arguments.to, NameUse::kNew);
   if (!to) co_return reply_for(to.error(), "RENAME");
   const store::AccountId account = session.account_id();
+  const std::uint64_t most = session.account().quota_mailboxes;
   const auto renamed = co_await session.store().write(
-      [&](store::WriteTxn& txn) { return rename_mailbox(txn, account, *from, *to); });
+      [&](store::WriteTxn& txn) { return rename_mailbox(txn, account, *from, *to, most); });
   if (!renamed) co_return reply_for(renamed.error(), "RENAME");
   follow_rename(session, *from, *to);
   if (was_normalized(arguments.from, *from, session.utf8()) ||

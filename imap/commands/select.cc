@@ -131,7 +131,7 @@ Task<Result<void>> send_resync(Session& session, const Resync& resync, store::Mo
 }
 
 std::unique_ptr<Selected> make_selected(Session& session, const Opened& opened, bool read_only,
-                                        store::Uid recent_from) {
+                                        store::Uid recent_from, UnixTime seen_before) {
   auto selected = std::make_unique<Selected>();
   selected->key = store::MailboxKey{session.account_id(), opened.info.id};
   selected->name = opened.info.name;
@@ -139,7 +139,8 @@ std::unique_ptr<Selected> make_selected(Session& session, const Opened& opened, 
   selected->uid_validity = opened.info.uid_validity;
   selected->uids = opened.image->uids;
   selected->known = opened.info.highest_modseq;
-  selected->untold_since = unix_now();
+  selected->hold = session.store().hold_removals(selected->key, seen_before);
+  selected->untold_since = seen_before;
   selected->keywords = opened.info.keywords;
   selected->recent_from = recent_from;
   selected->stale = true;  // it may have changed since it was read, before the watch began
@@ -161,6 +162,7 @@ Task<Reply> select(Session& session, const Command& command) {
   }
   auto name = session.mailbox_name(arguments.mailbox, NameUse::kExisting);
   if (!name) co_return reply_for(name.error(), "select");
+  const UnixTime seen_before = session.store().removals_seen_before();
   auto opened = co_await open_by_name(session, *std::move(name), arguments);
   if (!opened) {
     if (opened.error().code == ErrorCode::kNotFound) {
@@ -173,7 +175,7 @@ Task<Reply> select(Session& session, const Command& command) {
   const bool read_only = arguments.read_only;
   const store::Uid recent_from = co_await take_recent(session, key, opened->info, read_only);
   if (arguments.condstore) session.enabled().condstore = true;
-  session.select(make_selected(session, *opened, read_only, recent_from));
+  session.select(make_selected(session, *opened, read_only, recent_from, seen_before));
   session.send(opening_lines(session, *session.selected(), *opened));
   if (opened->resync) {
     const store::ModSeq since(arguments.qresync->mod_seq);

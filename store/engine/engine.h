@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,9 @@ inline constexpr std::size_t kMaxKeyOctets = 511;
 // Fills exactly one 4096-octet page with the engine's 16-octet header. Longer values would need
 // neighbouring free pages, which an aged file has few of.
 inline constexpr std::size_t kMaxValueOctets = 4080;
+
+// What a compaction that was cut short leaves; whoever opens the folder for writing removes it.
+inline constexpr const char* kCompactionFolder = "compact.tmp";
 
 // A table of one environment, from Environment::open_table().
 using Table = unsigned;
@@ -109,9 +113,31 @@ struct Stats {
   unsigned max_readers = 0;
 };
 
+// A copy of the data file without its free pages, on its way to take the place of the file. Given up
+// where it is destroyed before it took over.
+class Compaction {
+ public:
+  virtual ~Compaction() = default;
+  // Brings what was committed since into the copy; returns how many entries that were. One thread at
+  // a time, not the writer's with a transaction open.
+  [[nodiscard]] virtual Result<std::uint64_t> catch_up() = 0;
+  // Catches up, makes the copy durable and puts it in the file's place. Writer thread, no write
+  // transaction. Waits for running readers to end, and lets none begin meanwhile: kInUse where one
+  // goes on for longer than five seconds. Commits are counted anew from here on. On kIo with
+  // nothing open any more (every later call fails), the folder must be opened again.
+  [[nodiscard]] virtual Result<void> take_over() = 0;
+};
+
 class Environment {
  public:
   virtual ~Environment() = default;
+
+  // Copies what is committed now, with progress in octets, and remembers what is changed from now
+  // on. Blocking; a reader that lives as long as the copying takes. Once at a time (kInUse). The
+  // copy is made in `kCompactionFolder` below the environment's folder.
+  using CopyProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+  [[nodiscard]] virtual Result<std::unique_ptr<Compaction>> begin_compaction(
+      const CopyProgress& progress) = 0;
 
   // nullopt where the table isn't there and `create` is false. Start-up only, before any other
   // thread has a transaction.

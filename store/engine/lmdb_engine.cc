@@ -137,8 +137,8 @@ class LmdbRead final : public ReadTxn {
 
 class LmdbWrite final : public WriteTxn {
  public:
-  LmdbWrite(const LmdbEnvironment& environment, MDB_txn* txn)
-      : environment_(environment), txn_(txn) {}
+  LmdbWrite(LmdbEnvironment& environment, MDB_txn* txn)
+      : environment_(environment), txn_(txn), journaling_(environment.is_journaling()) {}
   ~LmdbWrite() override {
     if (txn_ != nullptr) mdb_txn_abort(txn_);
   }
@@ -164,6 +164,7 @@ class LmdbWrite final : public WriteTxn {
   }
   Result<bool> erase(Table table, std::string_view key) override {
     ++changes_;
+    if (journaling_) journal_.emplace_back(table, key);
     MDB_val wanted = to_val(key);
     const int rc = mdb_del(txn_, table, &wanted, nullptr);
     if (rc == MDB_NOTFOUND) return false;
@@ -178,12 +179,14 @@ class LmdbWrite final : public WriteTxn {
       return tl::unexpected(*failure_);
     }
     if (const int rc = mdb_txn_commit(txn); rc != 0) return environment_.write_error("commit", rc);
+    if (journaling_) environment_.journal(std::move(journal_));
     return {};
   }
 
  private:
   Result<void> store(Table table, std::string_view key, std::string_view value, unsigned flags) {
     ++changes_;
+    if (journaling_) journal_.emplace_back(table, key);
     if (key.empty() || key.size() > kMaxKeyOctets || value.size() > kMaxValueOctets) {
       return broken("put", MDB_BAD_VALSIZE);
     }
@@ -200,13 +203,20 @@ class LmdbWrite final : public WriteTxn {
     return error;
   }
 
-  const LmdbEnvironment& environment_;
+  LmdbEnvironment& environment_;
   MDB_txn* txn_;
+  // Where a copy is being made: what it must be told of.
+  const bool journaling_;
+  std::vector<LmdbEnvironment::Change> journal_;
   std::uint64_t changes_ = 0;
   std::optional<Error> failure_;
 };
 
 }  // namespace
+
+tl::unexpected<Error> not_open() {
+  return fail(ErrorCode::kIo, "the data file is not open since a compaction failed; restart");
+}
 
 tl::unexpected<Error> lmdb_error(const std::string& context, int rc) {
   std::string text = context + ": " + mdb_strerror(rc);
@@ -228,6 +238,7 @@ tl::unexpected<Error> LmdbEnvironment::write_error(const std::string& context, i
 
 Result<unsigned> LmdbEnvironment::release_dead_readers() {
   int dead = 0;
+  if (env_ == nullptr) return not_open();
   if (const int rc = mdb_reader_check(env_, &dead); rc != 0) return lmdb_error("reader check", rc);
   return static_cast<unsigned>(dead);
 }
@@ -251,6 +262,9 @@ Result<std::optional<Table>> LmdbEnvironment::open_table(const std::string& name
     }
     rc = mdb_txn_commit(txn);  // of a read transaction too: it keeps the handle
     if (rc != 0) return write_error("open table " + name, rc);
+    const std::lock_guard lock(mutex_);
+    if (table >= kFirstTable + tables_.size()) tables_.resize(table - kFirstTable + 1);
+    tables_[table - kFirstTable] = name;
     return table;
   }
   return std::nullopt;
@@ -258,7 +272,9 @@ Result<std::optional<Table>> LmdbEnvironment::open_table(const std::string& name
 
 Result<MDB_txn*> LmdbEnvironment::take_reader() {
   // One lock around the start and its entry in `active_`: oldest_reader() misses no running reader.
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  readers_changed_.wait(lock, [this] { return !replacing_; });
+  if (env_ == nullptr) return not_open();
   MDB_txn* txn = nullptr;
   int rc = 0;
   if (!idle_.empty()) {
@@ -284,6 +300,7 @@ void LmdbEnvironment::give_back(MDB_txn* txn) {
   const std::lock_guard lock(mutex_);
   if (const auto entry = active_.find(mdb_txn_id(txn)); entry != active_.end())
     active_.erase(entry);
+  if (replacing_ && active_.empty()) readers_changed_.notify_all();
   if (idle_.size() < kIdleReaders) {
     mdb_txn_reset(txn);
     idle_.push_back(txn);
@@ -300,6 +317,7 @@ Result<std::unique_ptr<ReadTxn>> LmdbEnvironment::begin_read() {
 
 Result<std::unique_ptr<WriteTxn>> LmdbEnvironment::begin_write() {
   if (options_.read_only) return fail(ErrorCode::kPermission, "the store is open for reading only");
+  if (env_ == nullptr) return not_open();
   MDB_txn* txn = nullptr;
   if (const int rc = mdb_txn_begin(env_, nullptr, 0, &txn); rc != 0) {
     return write_error("begin write", rc);
@@ -344,6 +362,10 @@ Result<bool> LmdbEnvironment::all_free_from(std::uint64_t first, std::uint64_t e
 
 Result<Stats> LmdbEnvironment::stats() {
   Stats stats;
+  // Keeps the environment where it is.
+  auto txn = take_reader();
+  if (!txn) return failed(txn);
+  const LmdbRead guard(*this, *txn);
   auto walked = for_each_free_list([&](std::span<const char> pages) {
     stats.free_pages += pages.size() / sizeof(std::uint64_t);
   });
@@ -356,7 +378,7 @@ Result<Stats> LmdbEnvironment::stats() {
   stats.map_octets = info.me_mapsize;
   stats.used_pages = info.me_last_pgno + 1;
   stats.last_commit = info.me_last_txnid;
-  stats.oldest_reader = oldest_reader().value_or(stats.last_commit);
+  stats.oldest_reader = std::min(oldest_reader().value_or(stats.last_commit), stats.last_commit);
   stats.readers = info.me_numreaders;
   stats.max_readers = info.me_maxreaders;
   return stats;

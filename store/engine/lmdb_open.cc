@@ -1,6 +1,7 @@
 // Opening LMDB's environment: once a process, on a data file that is whole.
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,8 +30,21 @@ Result<void> set_file_size(const std::string& path, std::uint64_t octets) {
   return {};
 }
 
-Result<std::unique_ptr<LmdbEnvironment>> open_lmdb(
-    const Options& options, const std::shared_ptr<const FolderClaim>& claim) {
+}  // namespace
+
+SwapLock::SwapLock(const std::string& folder, bool exclusive) {
+  const std::string path = folder + "/swap.lock";
+  fd_ = ::open(path.c_str(), exclusive ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+  if (fd_ < 0) return;  // a folder that no writer of this version has opened has none
+  while (::flock(fd_, exclusive ? LOCK_EX : LOCK_SH) != 0 && errno == EINTR) {
+  }
+}
+
+SwapLock::~SwapLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<MDB_env*> open_mdb_env(const Options& options) {
   MDB_env* env = nullptr;
   if (const int rc = mdb_env_create(&env); rc != 0) return lmdb_error(options.folder, rc);
   int rc = mdb_env_set_mapsize(env, options.map_size_bytes);
@@ -47,7 +61,17 @@ Result<std::unique_ptr<LmdbEnvironment>> open_lmdb(
     mdb_env_close(env);
     return lmdb_error(options.folder, rc);
   }
-  return std::make_unique<LmdbEnvironment>(env, options, claim);
+  return env;
+}
+
+namespace {
+
+Result<std::unique_ptr<LmdbEnvironment>> open_lmdb(
+    const Options& options, const std::shared_ptr<const FolderClaim>& claim) {
+  const SwapLock lock(options.folder, !options.read_only);  // a writer makes the file
+  auto env = open_mdb_env(options);
+  if (!env) return failed(env);
+  return std::make_unique<LmdbEnvironment>(*env, options, claim);
 }
 
 // Opens a file that lacks its last pages: only where all of those are free, else it is left as it

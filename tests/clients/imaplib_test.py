@@ -14,7 +14,7 @@ from twinpost_server import message, need
 
 # What imaplib can ask for and no server is bound to know: other protocols' extensions, and a form that RFC 2060 withdrew.
 UNKNOWN_HERE = {
-    "getquota": ("root",), "getquotaroot": ("INBOX",), "setquota": ("root", "(STORAGE 512)"), "getacl": ("INBOX",),
+    "getacl": ("INBOX",),
     "setacl": ("INBOX", "bob", "lr"), "deleteacl": ("INBOX", "bob"), "myrights": ("INBOX",),
     "getannotation": ("INBOX", '"/comment"', '"value.priv"'), "setannotation": ("INBOX", '"/comment"', '("value.priv" "x")'),
     "partial": ("1", "RFC822", "1", "10"), "sort": ("(DATE)", "UTF-8", "ALL"),
@@ -274,6 +274,14 @@ class Imaplib(ImapTest):
         self.assertTrue(self.octets_of("Entw&APw-rfe")[0].endswith("Subject: Grüße\r\n\r\nText\r\n".encode()))
         self.ok(box.xatom("ID", "NIL"))
         self.assertIn(b"Twinpost", box.response("ID")[1][0])
+
+    def test_quota_of_an_account_without_limits(self):
+        box = self.session()
+        self.assertIn("QUOTA", self.ok(box.capability())[0].decode().split())
+        self.assertEqual(self.ok(box.getquotaroot("INBOX")), [[b'INBOX "User quota"'], [b'"User quota" ()']])
+        self.assertEqual(self.ok(box.getquota('"User quota"')), [b'"User quota" ()'])
+        self.assertEqual(box.getquota("other")[0], "NO")
+        self.assertEqual(box.setquota('"User quota"', "(STORAGE 512)")[0], "NO")
 
     def test_what_is_unknown_here_is_refused_and_the_session_goes_on(self):
         self.deliver(message("Stays"))

@@ -109,6 +109,7 @@ class Server:
         self.accounts_path = os.path.join(self.folder, "accounts.json")
         self.data = os.path.join(self.folder, "data")
         self.lmtp_socket = os.path.join(self.folder, "lmtp.sock")
+        self.admin_socket = os.path.join(self.folder, "admin.sock")
         self.settings = settings or {}
         self.umask = umask
         self.certificate, self.key = make_certificate(self.folder) if tls else (None, None)
@@ -128,7 +129,7 @@ class Server:
         listen = {"pop3": ["127.0.0.1:%d" % self.pop3[1]], "pop3s": ["127.0.0.1:%d" % self.pop3s[1]],
                   "lmtp": ["127.0.0.1:%d" % self.lmtp[1], "unix:" + self.lmtp_socket],
                   "imap": ["127.0.0.1:%d" % self.imap[1]], "imaps": ["127.0.0.1:%d" % self.imaps[1]],
-                  "http": [], "admin": []}
+                  "http": [], "admin": ["unix:" + self.admin_socket]}
         tls = {"certificate": self.certificate, "key": self.key, "sni": []}
         if self.certificate is None:
             listen["pop3s"] = listen["imaps"] = []

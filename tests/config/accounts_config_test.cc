@@ -52,6 +52,7 @@ TEST_CASE("the example of the documentation is read") {
         "aliases": ["Sales@example.org", "@other.example"],
         "quota": "5 GiB",
         "quota_messages": 1000,
+        "quota_mailboxes": 50,
         "protocols": { "imap": true, "pop3": { "enabled": true, "mode": "keep" } }
       }
     }
@@ -64,6 +65,7 @@ TEST_CASE("the example of the documentation is read") {
   CHECK(account.aliases == std::vector<std::string>{"sales@example.org", "@other.example"});
   CHECK(account.quota == 5ULL << 30);
   CHECK(account.quota_messages == 1000);
+  CHECK(account.quota_mailboxes == 50);
   CHECK(account.imap.enabled);
   CHECK(account.pop3.enabled);
   CHECK(account.pop3.after_retrieve == Pop3Action::kHide);

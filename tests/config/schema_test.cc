@@ -57,6 +57,7 @@ std::set<std::string> taken(const KeyInfo& info) {
     case KeyType::kChoice: return {"string"};
     case KeyType::kAddressList:
     case KeyType::kNameList:
+    case KeyType::kCountList:
     case KeyType::kSectionList: return {"list"};
     case KeyType::kSectionMap: return {"object"};
     case KeyType::kSection: break;
@@ -149,15 +150,32 @@ TEST_CASE("the server file's sections and limits are those that are promised") {
   };
   const KeyInfo& file = server_schema();
   CHECK(names(file) == std::vector<std::string>{"version", "data", "accounts", "listen", "tls",
-                                                "plaintext_login", "limits", "log"});
+                                                "plaintext_login", "limits", "storage", "quota",
+                                                "log"});
   CHECK(names(file.keys[3]) ==
         std::vector<std::string>{"pop3", "pop3s", "imap", "imaps", "lmtp", "http", "admin"});
-  CHECK(names(file.keys[6]) ==
-        std::vector<std::string>{
-            "connections", "connections_per_address", "connections_per_account", "message_size",
-            "command_line", "recipients", "messages_per_command", "bad_commands", "lmtp_loops",
-            "password_checks", "retention_days", "disk_reserve", "login_time", "idle_time_pop3",
-            "idle_time_imap", "idle_time_lmtp", "write_time", "stop_time"});
+  CHECK(names(file.keys[6]) == std::vector<std::string>{"connections",
+                                                        "connections_per_address",
+                                                        "connections_per_account",
+                                                        "message_size",
+                                                        "command_line",
+                                                        "recipients",
+                                                        "messages_per_command",
+                                                        "bad_commands",
+                                                        "lmtp_loops",
+                                                        "password_checks",
+                                                        "retention_days",
+                                                        "removed_size",
+                                                        "removed_messages",
+                                                        "disk_reserve",
+                                                        "login_time",
+                                                        "idle_time_pop3",
+                                                        "idle_time_imap",
+                                                        "idle_time_lmtp",
+                                                        "write_time",
+                                                        "stop_time"});
+  CHECK(names(file.keys[7]) == std::vector<std::string>{"compression", "key_file"});
+  CHECK(names(file.keys[8]) == std::vector<std::string>{"warn_at", "warn_by_mail"});
 }
 
 TEST_CASE("edit distance counts changes, additions, removals and swaps of neighbours") {

@@ -38,6 +38,10 @@ TEST_CASE("an empty server file is valid and gives the defaults") {
   CHECK(config.limits.connections == 20'000);
   CHECK(config.limits.message_size == 50ULL * 1024 * 1024);
   CHECK(config.limits.idle_time_pop3 == 10min);
+  CHECK(config.quota.warn_at == std::vector<std::uint64_t>{80, 95});
+  CHECK_FALSE(config.quota.warn_by_mail);
+  CHECK(config.storage.compression);
+  CHECK(config.storage.key_file.empty());
   CHECK(config.log.level == log::Level::kInfo);
 }
 
@@ -56,6 +60,8 @@ TEST_CASE("every key of the server file reaches its setting") {
                "lmtp_loops": 8, "password_checks": 9, "retention_days": 10, "disk_reserve": "11 KB",
                "login_time": 12, "idle_time_pop3": "13 s", "idle_time_imap": "14 min",
                "idle_time_lmtp": "15 h", "write_time": "2 days", "stop_time": "17 ms"},
+    "storage": {"compression": false, "key_file": "/srv/keys"},
+    "quota": {"warn_at": [50, 75, 100], "warn_by_mail": true},
     "log": {"level": "debug", "format": "json", "file": "/var/log/twinpost"}
   })");
   CHECK(config.data == "/srv/mail");
@@ -90,6 +96,10 @@ TEST_CASE("every key of the server file reaches its setting") {
   CHECK(config.limits.idle_time_lmtp == 15h);
   CHECK(config.limits.write_time == 48h);
   CHECK(config.limits.stop_time == 17ms);
+  CHECK(config.quota.warn_at == std::vector<std::uint64_t>{50, 75, 100});
+  CHECK(config.quota.warn_by_mail);
+  CHECK_FALSE(config.storage.compression);
+  CHECK(config.storage.key_file == "/srv/keys");
   CHECK(config.log.level == log::Level::kDebug);
   CHECK(config.log.format == log::Format::kJson);
   CHECK(config.log.file == "/var/log/twinpost");
@@ -110,7 +120,7 @@ TEST_CASE("what the server file gets wrong is said in one line with the path of 
        "t.json: log.colour: unknown key (known here: level, format, file)"},
       {R"({"a\nb": 1})",
        "t.json: \"a\\x0ab\": unknown key (known here: version, data, accounts, listen, tls, "
-       "plaintext_login, limits, log)"},
+       "plaintext_login, limits, storage, quota, log)"},
       {R"({"listen": {"pop3": "127.0.0.1:110"}})",
        R"(t.json: listen.pop3: must be a list, like ["127.0.0.1:110"], not a string)"},
       {R"({"listen": {"pop3": ["*:1", 110]}})",
@@ -265,4 +275,43 @@ TEST_CASE("what config show prints reads back as the same configuration") {
   CHECK(after.tls.sni.size() == 1);
   CHECK(after.log.level == log::Level::kError);
   CHECK(parsed(show_server_config(ServerConfig{})).limits.message_size == Limits{}.message_size);
+}
+
+TEST_CASE("the percents to warn at are few, whole, and ascending") {
+  const auto warn_at = [](const std::string& list) {
+    return parsed(R"({"quota": {"warn_at": )" + list + "}}").quota.warn_at;
+  };
+  CHECK(warn_at("[]").empty());
+  CHECK(warn_at("[1]") == std::vector<std::uint64_t>{1});
+  CHECK(warn_at("[1,2,3,4,5,6,99,100]").size() == 8);
+
+  const std::pair<const char*, const char*> cases[] = {
+      {"80", "warn_at: must be a list of whole numbers, like [80,95], not a number"},
+      {R"(["80"])", "warn_at[0]: must be a whole number, not a string"},
+      {"[80, 95.5]", "warn_at[1]: must be a whole number"},
+      {"[-1]", "warn_at[0]: must not be negative"},
+      {"[0]", "warn_at[0]: must be at least 1"},
+      {"[80, 101]", "warn_at[1]: must be at most 100"},
+      {"[95, 80]", "warn_at[1]: must be larger than the one before it (95)"},
+      {"[80, 80]", "warn_at[1]: must be larger than the one before it (80)"},
+      {"[1,2,3,4,5,6,7,8,9]", "warn_at: must have at most 8 numbers"},
+  };
+  for (const auto& [list, wanted] : cases) {
+    CAPTURE(list);
+    const auto config =
+        parse_server_config(R"({"quota": {"warn_at": )" + std::string(list) + "}}", "t.json");
+    REQUIRE_FALSE(config);
+    CHECK(config.error().message == "t.json: quota." + std::string(wanted));
+  }
+}
+
+TEST_CASE("the key file is found beside the server file") {
+  const ServerConfig config =
+      parsed(R"({"storage": {"key_file": "keys"}})", "/etc/twinpost/t.json");
+  CHECK(config.storage.key_file == "/etc/twinpost/keys");
+  CHECK(config.storage.compression);
+  CHECK(error_of(R"({"storage": {"key_fil": "keys"}})") ==
+        R"(t.json: storage.key_fil: unknown key (did you mean "key_file"?))");
+  CHECK(error_of(R"({"storage": {"compression": "zstd"}})") ==
+        "t.json: storage.compression: must be true or false, not a string");
 }

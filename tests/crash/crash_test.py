@@ -3,17 +3,21 @@
 
     tests/crash/crash_test.py [--rounds N] [--seed N] [--patience FACTOR]
 
-Each round: eight LMTP connections deliver without a pause, a POP3 session removes messages, and after a random time the
-daemon is killed. It must start again, and then
-  - every message that LMTP acknowledged for a recipient is in that recipient's maildrop, once;
+Each round: eight LMTP connections deliver without a pause, POP3 sessions remove messages, an IMAP session of each account appends,
+changes flags, copies, moves and expunges (imap_load.py), and after a random time the daemon is killed. It must start again, and then
+  - every message that LMTP acknowledged for a recipient is in that recipient's maildrop, once, unless POP3 or IMAP took it out;
   - a message that was not acknowledged is there once or not at all;
   - every message is whole: octet for octet what was sent;
   - what a POP3 QUIT answered with +OK is gone for ever; what a QUIT that had no answer removed is gone all together or not
     at all;
-  - no UIDL has changed, and none has come to stand for another message.
+  - no UIDL has changed, and none has come to stand for another message;
+  - the mailboxes that only IMAP changes are exactly as acknowledged, to the UID and the flag; the command that had no answer was
+    done wholly or not at all; no UID and no UIDVALIDITY comes again for anything else;
+  - `twinpost check` finds nothing.
 """
 
 import argparse
+import functools
 import hashlib
 import os
 import random
@@ -23,7 +27,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
 
+import imap_load  # noqa: E402
 import wire  # noqa: E402
+from store_check import can_check, check_store  # noqa: E402
 from twinpost_server import Server  # noqa: E402
 
 PASSWORD = "secret"
@@ -31,6 +37,7 @@ RECIPIENTS = [f"user{i}@example.org" for i in range(4)]
 CONNECTIONS = 8
 
 
+@functools.lru_cache(maxsize=4000)
 def make_message(identity):
     """The one message that has this identity; its size varies as in real mail, up to more than the spool's memory."""
     chance = random.Random(identity)
@@ -52,6 +59,7 @@ class Ledger:
         self.known = {r: {} for r in RECIPIENTS}            # uidl -> identity, as seen in earlier rounds
         self.removed = {r: set() for r in RECIPIENTS}       # identities whose removal was acknowledged
         self.unsure = []                                    # (recipient, identities) of QUITs without an answer
+        self.imap = {r: imap_load.Account(r, make_message) for r in RECIPIENTS}
 
 
 def deliver_until_the_end(address, ledger, worker, round_number, seed):
@@ -139,6 +147,9 @@ def run_round(server, ledger, round_number, seed, chance, patience):
                for i in range(CONNECTIONS)]
     threads.append(threading.Thread(target=guarded, args=(remove_until_the_end, server.pop3, ledger,
                                                           random.Random(f"{seed}-{round_number}-remove"))))
+    threads += [threading.Thread(target=guarded, args=(account.run, server.imap, seed, round_number,
+                                                       random.Random(f"{seed}-{round_number}-{recipient}")))
+                for recipient, account in ledger.imap.items()]
     for thread in threads:
         thread.start()
     time.sleep(chance.uniform(0.02, 0.8) * patience)
@@ -179,8 +190,11 @@ def verify(server, ledger):
                 raise AssertionError(f"{recipient}: the UIDL {uidls[number]} stands for another message now")
         pop3.quit()
 
+        imap = ledger.imap[recipient]
+        unsure = [identities for who, identities in ledger.unsure if who == recipient]
+        imap.verify(server.imap, present, ledger.removed[recipient].union(*unsure), identity_of)
         settle_removals(ledger, recipient, present)
-        lost = ledger.acknowledged[recipient] - ledger.removed[recipient] - present
+        lost = ledger.acknowledged[recipient] - ledger.removed[recipient] - imap.moved - present
         if lost:
             raise AssertionError(f"{recipient}: {len(lost)} acknowledged messages are lost, one is {min(lost)}")
         back = ledger.removed[recipient] & present
@@ -195,6 +209,8 @@ def settle_removals(ledger, recipient, present):
     for who, identities in ledger.unsure:
         if who != recipient:
             continue
+        # A message that IMAP moved away was no longer there to be removed.
+        identities -= ledger.imap[recipient].moved
         still = identities & present
         if still and still != identities:
             raise AssertionError(f"{recipient}: half of a QUIT was done: {len(still)} of {len(identities)} are left")
@@ -202,17 +218,22 @@ def settle_removals(ledger, recipient, present):
             ledger.removed[recipient] |= identities
 
 
-def check_whole(recipient, octets):
+def identity_of(octets):
+    """The identity of a whole message, whatever is before it; None where it is not whole."""
     marker = b"\r\nX-Identity: "
     start = octets.find(marker)
     if start < 0:
-        raise AssertionError(f"{recipient}: a message without identity: {octets[:200]!r}")
+        return None
     identity = octets[start + len(marker) : octets.index(b"\r\n", start + 2)].decode()
-    expected = make_message(identity)
-    if not octets.endswith(expected):
-        raise AssertionError(f"{recipient}: {identity} is not whole: {len(octets)} octets, SHA-256 "
-                             f"{hashlib.sha256(octets).hexdigest()}, sent were {len(expected)}")
-    above = octets[: len(octets) - len(expected)].decode()
+    return identity if octets.endswith(make_message(identity)) else None
+
+
+def check_whole(recipient, octets):
+    identity = identity_of(octets)
+    if identity is None:
+        raise AssertionError(f"{recipient}: a message is not whole: {len(octets)} octets, SHA-256 {hashlib.sha256(octets).hexdigest()}, "
+                             f"it begins with {octets[:200]!r}")
+    above = octets[: len(octets) - len(make_message(identity))].decode()
     if above != f"Return-Path: <sam@example.net>\r\nDelivered-To: {recipient}\r\n":
         raise AssertionError(f"{recipient}: {identity} has a wrong prefix: {above!r}")
     return identity
@@ -224,7 +245,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the time before the kill")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.rounds} rounds", flush=True)
+    print(f"seed {options.seed}, {options.rounds} rounds{'' if can_check() else ', without twinpost check'}", flush=True)
     chance = random.Random(options.seed)
     ledger = Ledger()
     began = time.monotonic()
@@ -233,13 +254,17 @@ def main():
         for round_number in range(1, options.rounds + 1):
             run_round(server, ledger, round_number, options.seed, chance, options.patience)
             total = verify(server, ledger)
+            check_store(server)
             if round_number % 10 == 0 or round_number == options.rounds:
                 acknowledged = sum(map(len, ledger.acknowledged.values()))
                 removed = sum(map(len, ledger.removed.values()))
-                print(f"round {round_number}: {acknowledged} acknowledged, {removed} removed, {total} there, all whole, "
-                      f"{time.monotonic() - began:.0f} s", flush=True)
+                commands = sum(account.commands for account in ledger.imap.values())
+                print(f"round {round_number}: {acknowledged} acknowledged, {removed} removed, {commands} IMAP commands, {total} in "
+                      f"INBOX, all whole, {time.monotonic() - began:.0f} s", flush=True)
         if not any(ledger.acknowledged.values()):
             raise AssertionError("no message was acknowledged in any round: nothing was tested")
+        if any(account.commands == 0 or not account.moved for account in ledger.imap.values()):
+            raise AssertionError("an IMAP session got nothing done in any round")
         server.stop()
     except Exception:
         print(f"failed with seed {options.seed}\n{server.log_tail()}", file=sys.stderr, flush=True)

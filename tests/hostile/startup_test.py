@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from twinpost_server import Server, make_certificate, message, need, program  # noqa: E402
 
 ACCOUNTS = {"ann@example.org": "secret"}
+FORMAT = (2).to_bytes(4, "big")  # store/tables.h, kFormatVersion
 
 
 class Startup(unittest.TestCase):
@@ -178,9 +179,9 @@ class Startup(unittest.TestCase):
         self.server.start()
         self.server.deliver("ann@example.org", message("From the future"))
         self.server.stop()
-        change_meta(self.server.data, b"format", (1).to_bytes(4, "big"), (1000).to_bytes(4, "big"))
+        change_meta(self.server.data, b"format", FORMAT, (1000).to_bytes(4, "big"))
         self.refusal(self.server.data, "1000")
-        change_meta(self.server.data, b"format", (1000).to_bytes(4, "big"), (1).to_bytes(4, "big"))
+        change_meta(self.server.data, b"format", (1000).to_bytes(4, "big"), FORMAT)
         self.server.start()
         self.assertEqual(len(self.server.maildrop("ann@example.org", "secret")), 1, "nothing was lost by the refusal")
         self.server.stop()

@@ -21,7 +21,7 @@ constexpr SteadyTime kNever = SteadyTime::max();
 // What the octets of each become.
 std::vector<std::string> through_spool(const std::vector<std::string>& messages,
                                        std::size_t piece = 7) {
-  AppendSpool spool(std::filesystem::temp_directory_path().string());
+  AppendSpool spool(std::filesystem::temp_directory_path().string(), store::BodyCoder::plain());
   for (const std::string& message : messages) {
     spool.begin_message(true);
     for (std::size_t at = 0; at < message.size(); at += piece) {
@@ -87,13 +87,13 @@ TEST_CASE("many messages take one file, and come out as they went in") {
 }
 
 TEST_CASE("NUL is taken in a literal8 only") {
-  AppendSpool spool("/tmp");
+  AppendSpool spool("/tmp", store::BodyCoder::plain());
   spool.begin_message(false);
   CHECK(code_of(spool.append(std::string_view("a\0b", 3))) == ErrorCode::kInvalid);
 }
 
 TEST_CASE("preparing many messages goes on where its time was over") {
-  AppendSpool spool("/tmp");
+  AppendSpool spool("/tmp", store::BodyCoder::plain());
   for (unsigned i = 0; i < 3; ++i) {
     spool.begin_message(false);
     must(spool.append(mail_text(i)));
@@ -106,7 +106,7 @@ TEST_CASE("preparing many messages goes on where its time was over") {
 }
 
 TEST_CASE("several messages with endless headers are too much for one command") {
-  AppendSpool spool("/tmp");
+  AppendSpool spool("/tmp", store::BodyCoder::plain());
   std::string header;
   for (int i = 0; i < 40; ++i) {
     header += "Field" + std::to_string(i) + ": " + std::string(20'000, 'x') + "\r\n";

@@ -58,8 +58,8 @@ std::string partial_text(const std::optional<Partial>& partial) {
 
 std::string status_items_text(StatusItems items) {
   static constexpr std::string_view kNames[] = {
-      "messages", "recent", "uidnext",     "uidvalidity",   "unseen",
-      "deleted",  "size",   "appendlimit", "highestmodseq", "mailboxid"};
+      "messages", "recent",      "uidnext",       "uidvalidity", "unseen",         "deleted",
+      "size",     "appendlimit", "highestmodseq", "mailboxid",   "deleted-storage"};
   std::string out;
   for (std::size_t i = 0; i < std::size(kNames); ++i) {
     if ((items >> i & 1) == 0) continue;
@@ -187,6 +187,15 @@ struct ArgumentsText {
   }
   std::string operator()(const Lsub& c) const {
     return " " + quote(c.reference) + " " + quote(c.pattern);
+  }
+  std::string operator()(const GetQuota& c) const { return " " + quote(c.root); }
+  std::string operator()(const GetQuotaRoot& c) const { return " " + quote(c.mailbox); }
+  std::string operator()(const SetQuota& c) const {
+    std::string out = " " + quote(c.root);
+    for (const auto& [name, limit] : c.limits) {
+      out += " " + std::string(name) + "=" + std::to_string(limit);
+    }
+    return out;
   }
   std::string operator()(const Append& c) const {
     return " " + quote(c.mailbox) + " " + std::to_string(c.messages);

@@ -51,7 +51,7 @@ store::AccountId make_mailboxes(testing::World& world, int count) {
         if (!account) return tl::unexpected(account.error());
         for (int i = 0; i < count; ++i) {
           const auto mailbox = imap::create_mailbox(
-              txn, account->id, "parent/mailbox" + std::to_string(i), store::SpecialUse::kNone);
+              txn, account->id, "parent/mailbox" + std::to_string(i), store::SpecialUse::kNone, 0);
           if (!mailbox) return tl::unexpected(mailbox.error());
         }
         return account->id;

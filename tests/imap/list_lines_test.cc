@@ -98,15 +98,16 @@ TEST_CASE("a STATUS line has what was asked for, in one order") {
   info.mailbox_guid = "M01";
   const auto line = [&](StatusItems items, std::uint64_t append_limit = 0) {
     std::string out;
-    append_status_line(out, items, StatusValues{info, 3, append_limit}, kRev1);
+    append_status_line(out, items, StatusValues{info, 3, append_limit, 4'294'967'296}, kRev1);
     return out;
   };
   CHECK(line(bit(StatusItem::kMessages) | bit(StatusItem::kUidNext)) ==
         "* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)\r\n");
   CHECK(
-      line(0x3ff) ==
+      line(0x7ff) ==
       "* STATUS blurdybloop (MESSAGES 231 RECENT 3 UIDNEXT 44292 UIDVALIDITY 9 UNSEEN 5 DELETED 2 "
-      "SIZE 5000000000 APPENDLIMIT NIL HIGHESTMODSEQ 7011231777 MAILBOXID (M01))\r\n");
+      "DELETED-STORAGE 4294967296 SIZE 5000000000 APPENDLIMIT NIL HIGHESTMODSEQ 7011231777 "
+      "MAILBOXID (M01))\r\n");
   CHECK(line(bit(StatusItem::kAppendLimit), 257890) ==
         "* STATUS blurdybloop (APPENDLIMIT 257890)\r\n");
 }

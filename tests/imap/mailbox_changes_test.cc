@@ -19,18 +19,21 @@ const store::Remover kAnn{"ann@example.org", "imap", "192.0.2.7"};
 using Names = std::vector<std::string>;
 
 struct Tree : Fixture {
+  std::uint64_t most_mailboxes = 0;
   Result<store::MailboxInfo> make(const std::string& name,
                                   store::SpecialUse use = store::SpecialUse::kNone) {
-    return store->write_now(
-        [&](store::WriteTxn& txn) { return imap::create_mailbox(txn, account, name, use); });
+    return store->write_now([&](store::WriteTxn& txn) {
+      return imap::create_mailbox(txn, account, name, use, most_mailboxes);
+    });
   }
   Result<store::MailboxId> remove(const std::string& name) {
     return store->write_now(
         [&](store::WriteTxn& txn) { return imap::delete_mailbox(txn, account, name, kAnn); });
   }
   Result<void> rename(const std::string& from, const std::string& to) {
-    return store->write_now(
-        [&](store::WriteTxn& txn) { return imap::rename_mailbox(txn, account, from, to); });
+    return store->write_now([&](store::WriteTxn& txn) {
+      return imap::rename_mailbox(txn, account, from, to, most_mailboxes);
+    });
   }
   Names names() {
     Names all;
@@ -172,7 +175,7 @@ TEST_CASE("an account has ten thousand mailboxes at most, the missing parents co
   tree.write([&](store::WriteTxn& txn) -> Result<void> {
     for (int i = 2; i < 10'000; ++i) {
       const auto made = imap::create_mailbox(txn, tree.account, "m" + std::to_string(i),
-                                             store::SpecialUse::kNone);
+                                             store::SpecialUse::kNone, 0);
       if (!made) return tl::unexpected(made.error());
     }
     return {};
@@ -184,6 +187,38 @@ TEST_CASE("an account has ten thousand mailboxes at most, the missing parents co
   CHECK(tree.names().size() == 10'000);
   // A first login is no reason to fail for want of a Sent mailbox.
   CHECK(tree.prepare().provisioned);
+}
+
+TEST_CASE("a quota of mailboxes counts INBOX and the missing parents, for CREATE and RENAME") {
+  Tree tree;
+  tree.most_mailboxes = 4;
+  CHECK(code_of(tree.make("a/b/c/d")) == ErrorCode::kOverQuota);
+  CHECK(tree.names() == Names{"INBOX"});
+  REQUIRE(tree.make("a/b"));
+  CHECK(code_of(tree.make("c/d")) == ErrorCode::kOverQuota);
+  REQUIRE(tree.make("c"));
+  CHECK(code_of(tree.make("d")) == ErrorCode::kOverQuota);
+  CHECK(code_of(tree.rename("c", "new/c")) == ErrorCode::kOverQuota);
+  // INBOX stays, and the mailbox that its messages go to is a new one.
+  CHECK(code_of(tree.rename("INBOX", "old")) == ErrorCode::kOverQuota);
+  CHECK(tree.names() == Names{"INBOX", "a", "a/b", "c"});
+  // What makes none is no matter of the quota, even where there are more than it allows by now.
+  tree.most_mailboxes = 2;
+  REQUIRE(tree.rename("c", "a/c"));
+  REQUIRE(tree.remove("a/b"));
+  CHECK(code_of(tree.make("d")) == ErrorCode::kOverQuota);
+  tree.most_mailboxes = 4;
+  REQUIRE(tree.make("d"));
+  CHECK(code_of(tree.make("a/c")) == ErrorCode::kExists);
+  CHECK(tree.names() == Names{"INBOX", "a", "a/c", "d"});
+}
+
+TEST_CASE("the mailboxes of the first login are made whatever the quota is") {
+  Tree tree;
+  tree.most_mailboxes = 1;
+  CHECK(tree.prepare().provisioned);
+  CHECK(tree.names().size() == 6);
+  CHECK(code_of(tree.make("x")) == ErrorCode::kOverQuota);
 }
 
 TEST_CASE("the first login makes and subscribes the usual mailboxes, no later one does") {

@@ -279,6 +279,23 @@ TEST_CASE("FETCH items of every kind") {
   });
 }
 
+TEST_CASE("RFC 9208: GETQUOTA, GETQUOTAROOT, SETQUOTA and the items of STATUS") {
+  check({
+      {"G0001 GETQUOTA \"!partition/sda4\"", "G0001 GETQUOTA '!partition/sda4'"},
+      {"G0001 GETQUOTA \"\"", "G0001 GETQUOTA ''"},
+      {"G0001 getquota {15}\r\n!partition/sda4", "G0001 GETQUOTA '!partition/sda4'"},
+      {"G0002 GETQUOTAROOT INBOX", "G0002 GETQUOTAROOT 'INBOX'"},
+      {"S0001 SETQUOTA \"#user/alice\" (STORAGE 510)", "S0001 SETQUOTA '#user/alice' STORAGE=510"},
+      {"S0002 SETQUOTA \"!partition/sda4\" (STORAGE 99999999)",
+       "S0002 SETQUOTA '!partition/sda4' STORAGE=99999999"},
+      {"S SETQUOTA x ()", "S SETQUOTA 'x'"},
+      {"S SETQUOTA x (STORAGE 9223372036854775807 x-y 0)",
+       "S SETQUOTA 'x' STORAGE=9223372036854775807 x-y=0"},
+      {"S0003 STATUS INBOX (MESSAGES DELETED DELETED-STORAGE)",
+       "S0003 STATUS 'INBOX' messages,deleted,deleted-storage"},
+  });
+}
+
 TEST_CASE("the other extensions") {
   check({
       {"a023 ID (\"name\" \"sodr\" \"version\" \"19.34\" \"vendor\" NIL)",

@@ -31,10 +31,10 @@ ALLOWED = {
 SYSTEM = [
     (r"lmdb\.h", ["store/engine", "tests/store"]),
     (r"uv\.h", ["core/net", "tests/net"]),
-    (r"openssl/ssl\.h", ["core/net", "tests", "tools/bench"]),
+    (r"openssl/ssl\.h", ["core/net", "tests", "tools"]),
     # The store and the frontends know no socket.
     (r"(sys/(socket|un|epoll)|netinet/.*|arpa/inet|netdb)\.h", ["core/net", "core/config", "core/server", "tests", "tools"]),
-    (r"nlohmann/.*", ["core/config", "tools", "tests"]),
+    (r"nlohmann/.*", ["core/config", "core/server", "tools", "tests"]),
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)

@@ -23,7 +23,7 @@ store::PreparedMessagePtr prepare(testing::World& world, std::string_view octets
   store::Spool spool(world.store().spool_folder(), 0);
   REQUIRE(spool.append(octets));
   REQUIRE(spool.finish());
-  auto prepared = store::prepare_message(std::move(spool));
+  auto prepared = store::prepare_message(std::move(spool), world.store().coder());
   REQUIRE(prepared);
   return *prepared;
 }

@@ -123,6 +123,16 @@ struct Checker {
       const AccountInfo& counted = use[row->info.id.value()];
       expect(counted.messages == row->info.messages, row->info.name + ": messages");
       expect(counted.bytes == row->info.bytes, row->info.name + ": bytes");
+      std::uint64_t messages = 0;
+      std::uint64_t bytes = 0;
+      for (const auto& [removed_at, removed] : raw.all(raw.tables.removed)) {
+        if (!removed_at.starts_with(key)) continue;
+        const auto kept = decode_removed(removed_at, removed);
+        ++messages;
+        if (kept && kept->how != Removal::kMoved) bytes += kept->message.size;
+      }
+      expect(messages == row->info.removed_messages, row->info.name + ": removed messages");
+      expect(bytes == row->info.removed_bytes, row->info.name + ": removed bytes");
     }
   }
 
@@ -149,9 +159,11 @@ struct Checker {
       expect(references[id] == row->references, who + ": references");
       expect((row->references == 0) == reapable.contains(id), who + ": reapable");
       if (!row->dying) {
-        expect(bodies[id].size() == row->size, who + ": size");
+        expect(bodies[id].size() == row->stored, who + ": size");
         expect(crc32c(0, bodies[id]) == row->crc32c, who + ": octets");
-        expect(decode_summary(summaries[id]).has_value(), who + ": summary");
+        expect(summaries[id].size() == row->summary_octets, who + ": summary size");
+        expect(is_encrypted(row->codec) || decode_summary(summaries[id]).has_value(),
+               who + ": summary");
       }
       references.erase(id);
       bodies.erase(id);

@@ -195,7 +195,7 @@ void deliver(World& world, const std::string& account, std::string prefix, std::
   need(spool.append(body));
   need(spool.finish());
   store::AppendRequest request;
-  request.message = need(store::prepare_message(std::move(spool)));
+  request.message = need(store::prepare_message(std::move(spool), world.store().coder()));
   request.prefix = std::move(prefix);
   request.imported_uidl = std::move(imported_uidl);
   request.internal_date.time = unix_now();

@@ -44,6 +44,14 @@ class FaultyView final : public ReadView {
                                                               UnixTime since) const override {
     return view_.removed_message(key, uid, since);
   }
+  Result<void> for_each_removed(
+      store::AccountId account, UnixTime from,
+      const std::function<bool(const store::RemovedMessage&)>& visit) const override {
+    return view_.for_each_removed(account, from, visit);
+  }
+  Result<bool> was_imported(store::AccountId account, const store::ImportKey& key) const override {
+    return view_.was_imported(account, key);
+  }
   Result<std::vector<store::Uid>> uids(MailboxKey key) const override { return view_.uids(key); }
   Result<store::Changes> changes_since(MailboxKey key, store::ModSeq since,
                                        std::size_t most) const override {

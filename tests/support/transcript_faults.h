@@ -46,6 +46,30 @@ class FaultyStore final : public store::Store {
     return store_.subscribe(std::move(listener));
   }
   void unsubscribe(std::uint64_t id) override { store_.unsubscribe(id); }
+  void on_quota_passed(std::function<void(const store::QuotaPassed&)> listener) override {
+    store_.on_quota_passed(std::move(listener));
+  }
+  std::unique_ptr<RemovalHold> hold_removals(store::MailboxKey mailbox, UnixTime since) override {
+    return store_.hold_removals(mailbox, since);
+  }
+  [[nodiscard]] UnixTime removals_seen_before() const override {
+    return store_.removals_seen_before();
+  }
+  [[nodiscard]] const store::BodyCoder& coder() const override { return store_.coder(); }
+  Result<std::uint64_t> recode(const store::Progress& progress) override {
+    return store_.recode(progress);
+  }
+  Result<Compacted> compact(const store::Progress& progress) override {
+    return store_.compact(progress);
+  }
+  Result<store::CheckReport> check(const store::CheckOptions& options,
+                                   const store::Progress& progress) override {
+    return store_.check(options, progress);
+  }
+  Result<store::StoreSpace> space() override { return store_.space(); }
+  void set_removed_limits(std::uint64_t bytes, std::uint64_t messages) override {
+    store_.set_removed_limits(bytes, messages);
+  }
   std::unique_ptr<Pin> pin_blobs(std::vector<store::BlobId> blobs) override {
     return store_.pin_blobs(std::move(blobs));
   }

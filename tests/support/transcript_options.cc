@@ -96,6 +96,7 @@ bool set_option(config::Account& account, std::string_view key, std::string_view
   if (key == "enabled") return assign_switch(value, account.enabled);
   if (key == "quota") return assign_count(value, account.quota);
   if (key == "quota_messages") return assign_count(value, account.quota_messages);
+  if (key == "quota_mailboxes") return assign_count(value, account.quota_mailboxes);
   return false;
 }
 

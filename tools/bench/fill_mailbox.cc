@@ -21,15 +21,15 @@ namespace {
 constexpr unsigned kBodies = 16;
 constexpr std::uint64_t kTogether = 20'000;  // messages of one transaction
 
-Result<store::AppendRequest> request_of(unsigned number, const std::string& spool_folder) {
+Result<store::AppendRequest> request_of(unsigned number, const store::Store& store) {
   const std::string text =
       "From: Sam <sam@example.net>\r\nTo: ann@example.org\r\nSubject: number " +
       std::to_string(number) + "\r\nDate: Mon, 5 Jan 2026 10:00:00 +0000\r\n" +
       "Message-ID: <fill." + std::to_string(number) + "@example.net>\r\n\r\nHello.\r\n";
-  store::Spool spool(spool_folder, 0);
+  store::Spool spool(store.spool_folder(), 0);
   if (auto appended = spool.append(text); !appended) return tl::unexpected(appended.error());
   if (auto finished = spool.finish(); !finished) return tl::unexpected(finished.error());
-  auto message = store::prepare_message(std::move(spool));
+  auto message = store::prepare_message(std::move(spool), store.coder());
   if (!message) return tl::unexpected(message.error());
   store::AppendRequest request;
   request.message = std::move(*message);
@@ -57,7 +57,7 @@ Result<void> fill(const std::string& folder, const std::string& account, const s
   if (!store) return tl::unexpected(store.error());
   std::vector<store::AppendRequest> requests;
   for (unsigned i = 0; i < kBodies; ++i) {
-    auto request = request_of(i, (*store)->spool_folder());
+    auto request = request_of(i, **store);
     if (!request) return tl::unexpected(request.error());
     requests.push_back(std::move(*request));
   }

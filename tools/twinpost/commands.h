@@ -24,6 +24,15 @@ struct Context {
 void add_account_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_mailbox_commands(CLI::App& app, Context& context);
+void add_quota_commands(CLI::App& app, Context& context);
+void add_import_commands(CLI::App& app, Context& context);
+void add_export_commands(CLI::App& app, Context& context);
+void add_key_commands(CLI::App& app, Context& context);
+void add_removed_commands(CLI::App& app, Context& context);
+void add_store_commands(CLI::App& app, Context& context);
+void add_backup_commands(CLI::App& app, Context& context);
+void add_check_commands(CLI::App& app, Context& context);
+void add_salvage_commands(CLI::App& app, Context& context);
 void add_deliver_command(CLI::App& app, Context& context);
 
 }  // namespace twinpost::tools

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "core/base/ascii.h"
-#include "core/base/inline_executor.h"
 #include "store/store.h"
 #include "tools/twinpost/commands.h"
+#include "tools/twinpost/store_access.h"
 
 namespace twinpost::tools {
 
@@ -16,12 +16,8 @@ namespace {
 Result<void> list_mailboxes(const Context& context, const std::string& account_name) {
   auto server_config = context.server_config();
   if (!server_config) return tl::unexpected(server_config.error());
-  InlineExecutor executor;
-  store::StoreOptions options;
-  options.folder = (*server_config)->data;
-  options.read_only = true;
-  auto opened = store::Store::open(options, executor);
-  if (!opened) return fail(opened.error().code, "data: " + opened.error().message);
+  auto opened = open_for_reading(**server_config);
+  if (!opened) return tl::unexpected(opened.error());
   auto mailboxes = (*opened)->read_now(
       [&](const store::ReadView& view) -> Result<std::vector<store::MailboxInfo>> {
         auto account = view.account(ascii::lower(account_name));

@@ -51,6 +51,15 @@ int main(int argc, char** argv) {
   twinpost::tools::add_account_commands(app, context);
   twinpost::tools::add_config_commands(app, context);
   twinpost::tools::add_mailbox_commands(app, context);
+  twinpost::tools::add_quota_commands(app, context);
+  twinpost::tools::add_import_commands(app, context);
+  twinpost::tools::add_export_commands(app, context);
+  twinpost::tools::add_key_commands(app, context);
+  twinpost::tools::add_removed_commands(app, context);
+  twinpost::tools::add_store_commands(app, context);
+  twinpost::tools::add_backup_commands(app, context);
+  twinpost::tools::add_check_commands(app, context);
+  twinpost::tools::add_salvage_commands(app, context);
   twinpost::tools::add_deliver_command(app, context);
   try {
     CLI11_PARSE(app, argc, argv);

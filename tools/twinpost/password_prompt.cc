@@ -46,6 +46,15 @@ std::string ask(std::string_view prompt) {
   return line;
 }
 
+Result<std::string> checked(std::string password) {
+  if (password.empty()) return fail(ErrorCode::kInvalid, "an empty password is not taken");
+  if (password.find('\0') != std::string::npos) {
+    wipe(password);
+    return fail(ErrorCode::kInvalid, "a password can't have a NUL in it");
+  }
+  return password;
+}
+
 }  // namespace
 
 Result<std::string> ask_new_password() {
@@ -63,12 +72,13 @@ Result<std::string> ask_new_password() {
   } else {
     password = read_line();
   }
-  if (password.empty()) return fail(ErrorCode::kInvalid, "an empty password is not taken");
-  if (password.find('\0') != std::string::npos) {
-    wipe(password);
-    return fail(ErrorCode::kInvalid, "a password can't have a NUL in it");
-  }
-  return password;
+  return checked(std::move(password));
+}
+
+Result<std::string> ask_password(std::string_view prompt) {
+  if (::isatty(STDIN_FILENO) == 0) return checked(read_line());
+  const EchoOff silence;
+  return checked(ask(prompt));
 }
 
 }  // namespace twinpost::tools

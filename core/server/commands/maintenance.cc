@@ -1,0 +1,77 @@
+// Long work on the whole store.
+#include <algorithm>
+
+#include "core/base/ascii.h"
+#include "core/server/commands/commands.h"
+#include "core/server/commands/request.h"
+
+namespace twinpost::server {
+
+namespace {
+
+constexpr std::size_t kMostProblems = 100'000;
+
+std::string_view severity_name(store::Severity severity) {
+  switch (severity) {
+    case store::Severity::kDerived: return "derived";
+    case store::Severity::kMessage: return "message";
+    case store::Severity::kStore: return "store";
+  }
+  return "";
+}
+
+Json to_json(const store::CheckReport& report) {
+  Json details = Json::array();
+  for (const store::CheckProblem& problem : report.details) {
+    details.push_back(Json{{"severity", severity_name(problem.severity)},
+                           {"where", problem.where},
+                           {"what", problem.what},
+                           {"repaired", problem.repaired}});
+  }
+  return Json{{"accounts", report.accounts},
+              {"mailboxes", report.mailboxes},
+              {"messages", report.messages},
+              {"removed", report.removed},
+              {"blobs", report.blobs},
+              {"body_octets", report.body_octets},
+              {"problems", report.problems},
+              {"repaired", report.repaired},
+              {"unreadable_messages", report.unreadable_messages},
+              {"kept_bodies", report.kept_bodies},
+              {"details", std::move(details)}};
+}
+
+}  // namespace
+
+Result<Json> admin_check(AdminJob& job) {
+  Members members(job.request);
+  store::CheckOptions options;
+  if (job.request.contains("bodies")) options.bodies = members.flag("bodies");
+  options.repair = members.flag("repair");
+  options.account = ascii::lower(members.optional_text("account").value_or(""));
+  options.most_problems =
+      members.optional_number("most_problems", 0, kMostProblems).value_or(options.most_problems);
+  if (auto good = members.finish(); !good) return tl::unexpected(good.error());
+  const auto report = job.store.check(options, job.progress);
+  if (!report) return tl::unexpected(report.error());
+  return to_json(*report);
+}
+
+Result<Json> admin_compact(AdminJob& job) {
+  Members members(job.request);
+  if (auto good = members.finish(); !good) return tl::unexpected(good.error());
+  const auto compacted = job.store.compact(job.progress);
+  if (!compacted) return tl::unexpected(compacted.error());
+  return Json{{"octets_before", compacted->octets_before},
+              {"octets_after", compacted->octets_after}};
+}
+
+Result<Json> admin_recode(AdminJob& job) {
+  Members members(job.request);
+  if (auto good = members.finish(); !good) return tl::unexpected(good.error());
+  const auto bodies = job.store.recode(job.progress);
+  if (!bodies) return tl::unexpected(bodies.error());
+  return Json{{"bodies", *bodies}};
+}
+
+}  // namespace twinpost::server
