@@ -48,9 +48,9 @@ class Salvage {
   // The UIDL that POP3 showed; empty where the store's id is lost and it was made of that.
   [[nodiscard]] std::string uidl(const MessageRecord& record) const;
 
-  // The whole message, prefix first. kCorrupt where its octets can't be had as they were;
-  // kPermission where a key lacks.
-  [[nodiscard]] Result<std::string> read(const MessageRecord& record) const;
+  // The whole message, prefix first. kCorrupt where its octets can't be had as they were, or nothing
+  // proves that they are (a record that was only guessed); kPermission where a key lacks.
+  [[nodiscard]] Result<std::string> read(const Message& message) const;
   // What can be read of it, with a line in place of each part that can't.
   [[nodiscard]] std::string readable_part(const MessageRecord& record) const;
 

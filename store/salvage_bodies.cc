@@ -119,7 +119,12 @@ Result<Salvage::Body> Salvage::read_body(BlobId blob) const {
   return body;
 }
 
-Result<std::string> Salvage::read(const MessageRecord& record) const {
+Result<std::string> Salvage::read(const Message& message) const {
+  const MessageRecord& record = message.record;
+  // Its flags and its own header fields may be wrong, and so may be the body that it names.
+  if (message.certainty == Certainty::kGuessed) {
+    return corrupt("its record does not match its checksum");
+  }
   auto body = read_body(record.blob);
   if (!body) return failed(body);
   if (!body->verified) return corrupt("nothing tells whether its octets are what they were");

@@ -53,7 +53,7 @@ class SalvageSource final : public MailSource {
     if (mailbox == nullptr) return fail(ErrorCode::kNotFound, "no such mailbox");
     const auto message = salvage_.message(mailbox->key, item.uid);
     if (!message) return fail(ErrorCode::kCorrupt, message.error().message);
-    auto octets = salvage_.read(message->record);
+    auto octets = salvage_.read(*message);
     if (octets) return octets;
     on_damaged_(*mailbox, item.uid, &message->record, octets.error());
     return fail(ErrorCode::kCorrupt, octets.error().message);
