@@ -25,6 +25,14 @@ MailboxKey mailbox_of(std::string_view key) {
 }
 Uid uid_of(std::string_view key) { return Uid(Reader(key.substr(8)).key_u32()); }
 
+engine::KeyRange just(std::string_view key) {
+  return {std::string(key), std::string(key) + std::string(1, '\0')};
+}
+
+bool ends_at_or_after(const std::optional<std::string>& end, const std::string& key) {
+  return !end || *end >= key;
+}
+
 // Of one mailbox, the later one.
 bool is_newer(const MailboxRow& a, const MailboxRow& b) {
   return std::tie(a.info.highest_modseq, a.info.uid_next, a.info.messages) >
@@ -42,6 +50,9 @@ class SalvageIndex::Walk final : public engine::WalkVisitor {
              engine::ValuePlace place) override {
     const std::string name(table);
     if (name == "summaries" || name == "reapable" || name == "imports") return;
+    if (place.octets > kChunkOctets) {
+      return damage(table, "an entry is larger than any", just(key));
+    }
     if (name == "blobs") {
       if (key.size() != 12) return;
       Reader in(key);
@@ -54,7 +65,7 @@ class SalvageIndex::Walk final : public engine::WalkVisitor {
       buffer_.clear();
       if (auto read = index_.file_.read(place, buffer_); !read) {
         index_.problem("table " + name + ": a record can't be read: " + read.error().message);
-        index_.add_gap(name, {std::string(key), std::string(key) + std::string(1, '\0')});
+        index_.add_gap(name, just(key));
         return;
       }
     }
@@ -89,24 +100,26 @@ void SalvageIndex::problem(std::string what) {
 }
 
 void SalvageIndex::add_gap(const std::string& table, engine::KeyRange range) {
-  std::vector<engine::KeyRange>& gaps = gaps_[table];
-  // One that holds all keys says everything.
-  const auto holds_all = [](const engine::KeyRange& gap) { return gap.from.empty() && !gap.to; };
-  if (!gaps.empty() && holds_all(gaps.front())) return;
-  if (holds_all(range)) gaps.clear();
-  gaps.push_back(std::move(range));
+  Gaps& gaps = gaps_[table];
+  // Whatever it touches becomes one with it.
+  auto at = gaps.upper_bound(range.from);
+  if (at != gaps.begin() && ends_at_or_after(std::prev(at)->second, range.from)) --at;
+  while (at != gaps.end() && (!range.to || at->first <= *range.to)) {
+    range.from = std::min(range.from, at->first);
+    if (range.to) range.to = at->second ? std::max(range.to, at->second) : std::nullopt;
+    at = gaps.erase(at);
+  }
+  gaps.emplace(std::move(range.from), std::move(range.to));
 }
 
 bool SalvageIndex::may_lack(const std::string& table, std::string_view key) const {
   const auto found = gaps_.find(table);
   if (found == gaps_.end()) return false;
-  // By their beginnings, which ascend: the last one that begins at or before the key, or the first,
-  // which may hold everything.
-  const auto& gaps = found->second;
-  const auto after = std::upper_bound(
-      gaps.begin(), gaps.end(), key,
-      [](std::string_view wanted, const engine::KeyRange& gap) { return wanted < gap.from; });
-  return (after != gaps.begin() && std::prev(after)->contains(key)) || gaps.front().contains(key);
+  const Gaps& gaps = found->second;
+  const auto after = gaps.upper_bound(key);
+  if (after == gaps.begin()) return false;
+  const std::optional<std::string>& to = std::prev(after)->second;
+  return !to || key < *to;
 }
 
 bool SalvageIndex::is_complete(const std::string& table) const { return !gaps_.contains(table); }
@@ -118,7 +131,13 @@ Result<void> SalvageIndex::build(const Progress& progress) {
   if (!heads.empty()) {
     walk.emplace(file_, heads.front());
     Walk visitor(*this, progress);
-    if (!walk->run(visitor)) return fail(ErrorCode::kShutdown, "the salvage was ended");
+    // Whose name is damaged is not known: its pages are looked at one by one.
+    const auto is_table = [](std::string_view name) {
+      return std::find(std::begin(kTables), std::end(kTables), name) != std::end(kTables) ||
+             name == "summaries" || name == "reapable";
+    };
+    if (!walk->run(visitor, {.overflow_heads = true, .is_table = is_table}))
+      return fail(ErrorCode::kShutdown, "the salvage was ended");
   }
   if (!heads_sure_) {
     problem(heads.empty() ? "both heads of the data file are damaged"
@@ -133,10 +152,6 @@ Result<void> SalvageIndex::build(const Progress& progress) {
     // A tree of another commit than the last may lack anything.
     if (!there || !heads_sure_) add_gap(table, {});
   }
-  for (auto& [table, gaps] : gaps_) {
-    std::sort(gaps.begin(), gaps.end(),
-              [](const auto& a, const auto& b) { return a.from < b.from; });
-  }
   if (!gaps_.empty()) {
     if (auto scanned = scan(walk ? &*walk : nullptr, progress); !scanned) return scanned;
   }
@@ -148,7 +163,7 @@ Result<void> SalvageIndex::build(const Progress& progress) {
 void SalvageIndex::take_damaged(const std::string& table, std::string_view key,
                                 std::string_view value, engine::ValuePlace place,
                                 const std::string& why) {
-  add_gap(table, {std::string(key), std::string(key) + std::string(1, '\0')});
+  add_gap(table, just(key));
   if (table != "messages" || key.size() != 12) {
     problem("table " + table + ": " + why);
     return;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -104,7 +105,9 @@ class SalvageIndex {
 
   const engine::PageFile& file_;
   bool heads_sure_ = false;
-  std::map<std::string, std::vector<engine::KeyRange>> gaps_;
+  // By table. Ranges of keys, from the first to before the second (to the end), that do not touch.
+  using Gaps = std::map<std::string, std::optional<std::string>, std::less<>>;
+  std::map<std::string, Gaps> gaps_;
   std::map<MailboxKey, std::vector<std::pair<Uid, Uid>>> tombstones_;
   std::set<std::pair<MailboxKey, Uid>> removed_;
   std::vector<std::uint64_t> chunk_pages_;  // with what may be chunks

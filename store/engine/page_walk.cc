@@ -55,7 +55,7 @@ PageWalk::PageWalk(const PageFile& file, const FileHead& head) : file_(file), he
 }
 
 bool PageWalk::run(WalkVisitor& visitor, WalkOptions options) {
-  options_ = options;
+  options_ = std::move(options);
   Tree free{std::string(kFreeList), visitor, {}, {}};
   free.native_order = true;
   free.entry = [&](const PageNode& node, ValuePlace place) {
@@ -70,6 +70,10 @@ bool PageWalk::run(WalkVisitor& visitor, WalkOptions options) {
     const auto tree = parse_tree(node.value);
     if (node.flags != PageNode::kTree || !tree || tree->flags != 0) {
       main.damage("the head of a table makes no sense", just(node.key));
+      return;
+    }
+    if (options_.is_table && !options_.is_table(node.key)) {
+      main.damage("it names a table that there is not", just(node.key));
       return;
     }
     tables.emplace_back(std::string(node.key), *tree);
@@ -88,6 +92,7 @@ bool PageWalk::run(WalkVisitor& visitor, WalkOptions options) {
 }
 
 void PageWalk::walk_tree(Tree& tree, const TreeHead& head) {
+  in_tree_.assign(reached_.size(), false);
   if (head.root == kNoPage) {
     if (head.entries != 0) tree.damage("it has lost its root page", {});
     return;
@@ -107,7 +112,7 @@ void PageWalk::walk_page(Tree& tree, std::uint64_t page, unsigned depth, KeyRang
   };
   if (page < 2 || page > head_.last_page) return lost("there is no such page");
   if (depth >= kDeepest) return lost("its tree is too deep");
-  if (reached(page)) return lost("it is in use elsewhere too");
+  if (page < in_tree_.size() && in_tree_[page]) return lost("it is in use elsewhere too");
   std::string octets;
   if (auto read = file_.read_page(page, octets); !read) return lost(read.error().message);
   auto content = parse_page(octets, page);
@@ -115,7 +120,8 @@ void PageWalk::walk_page(Tree& tree, std::uint64_t page, unsigned depth, KeyRang
   if (content->kind == PageKind::kOverflow) return lost("it is no page of a tree");
   if (is_free(page))
     tree.damage("page " + number(page) + ": it is in use and free at once", just({}));
-  reached_[page] = true;
+  if (reached(page)) tree.damage("page " + number(page) + ": it is in use elsewhere too", just({}));
+  reached_[page] = in_tree_[page] = true;
   if (++pages_done_ % 256 == 0 && !tree.visitor.progress(pages_done_)) {
     ended_ = true;
     return;
@@ -132,7 +138,8 @@ void PageWalk::walk_branch(Tree& tree, const PageContent& content, std::uint64_t
   };
   for (std::size_t i = 1; i < nodes.size(); ++i) {
     if (in_order(i)) continue;
-    tree.damage("page " + number(page) + ": its keys are out of order", range);
+    // The page is left to those who look at it entry by entry.
+    tree.damage("page " + number(page) + ": its keys are out of order", {});
     reached_[page] = false;
     return;
   }
@@ -148,8 +155,7 @@ void PageWalk::walk_leaf(Tree& tree, const PageContent& content, std::uint64_t p
                          const KeyRange& range) {
   for (const PageNode& node : content.nodes) {
     if (!tree.ascends(node.key) || (!tree.native_order && !range.contains(node.key))) {
-      // The page is left to those who look at it entry by entry.
-      tree.damage("page " + number(page) + ": its keys are out of order", range);
+      tree.damage("page " + number(page) + ": its keys are out of order", {});
       reached_[page] = false;
       return;
     }
@@ -157,10 +163,7 @@ void PageWalk::walk_leaf(Tree& tree, const PageContent& content, std::uint64_t p
     tree.last_key = node.key;
     ++tree.entries;
     if (node.flags == PageNode::kOutside) {
-      if (auto wrong = claim_run(node)) {
-        tree.damage(*wrong, just(node.key));
-        continue;
-      }
+      if (auto wrong = claim_run(node)) tree.damage(*wrong, just(node.key));
     }
     if (node.flags == PageNode::kTree && !tree.name.empty()) {
       tree.damage("page " + number(page) + ": an entry is a tree", just(node.key));

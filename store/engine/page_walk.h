@@ -2,7 +2,8 @@
 // damaged.
 //
 // Each page is checked before it is used: its number and kind, that all in it fits it, that no page
-// is reached twice, that keys ascend. Memory: two bits a page. One thread.
+// is reached twice, that keys ascend. A page that two trees reach is walked for both of them, since
+// nothing tells whose it is. Memory: three bits a page. One thread.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,10 @@ class WalkVisitor {
   // leaf, else empty.
   virtual void entry(std::string_view table, std::string_view key, std::string_view value,
                      ValuePlace place) = 0;
-  // What could not be read, and the keys of the table that are lost with it; `table` is empty where
-  // it is the list of tables, "free" the list of free pages.
+  // What is wrong, and the keys of the table that may be lost with it: all of them where keys are
+  // out of order, as nothing tells then which page's bounds are wrong. `table` is empty where it is
+  // the list of tables, "free" the list of free pages. An entry whose own pages are in doubt is told
+  // here and given by entry() too.
   virtual void damage(std::string_view table, std::string what, KeyRange lost) = 0;
   // Now and then; false ends the walk.
   virtual bool progress(std::uint64_t /*pages*/) { return true; }
@@ -41,6 +44,8 @@ class WalkVisitor {
 
 struct WalkOptions {
   bool overflow_heads = false;  // look at the first page of every value that has pages of its own
+  // Where it is set: a table that it does not know is damage, and its pages are not walked.
+  std::function<bool(std::string_view table)> is_table;
 };
 
 class PageWalk {
@@ -78,6 +83,7 @@ class PageWalk {
   FileHead head_;
   WalkOptions options_;
   std::vector<bool> reached_;
+  std::vector<bool> in_tree_;  // reached by the tree that is being walked
   std::vector<bool> free_;
   std::vector<std::string> tables_;
   bool knows_free_ = false;
