@@ -53,6 +53,10 @@ class Batch {
 
   void quota_passed(QuotaPassed passed) { quota_passed_.push_back(std::move(passed)); }
   [[nodiscard]] const std::vector<QuotaPassed>& quota_passed() const { return quota_passed_; }
+  template <class Predicate>
+  void forget_quota_passed(Predicate which) {
+    std::erase_if(quota_passed_, which);
+  }
 
   // Octets of message bodies put so far: what bounds a batch.
   void count_octets(std::uint64_t octets) { octets_ += octets; }

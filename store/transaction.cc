@@ -47,14 +47,19 @@ Result<void> check_quota(const AccountInfo& account, const Limits& limits, std::
 
 namespace {
 
+// Use from here on has passed it. Rounded up, so that an empty account has passed none.
+std::uint64_t threshold_of(std::uint64_t limit, std::uint64_t percent) {
+  // Not a multiplication of the whole: limits may be anything that fits.
+  return limit / 100 * percent + (limit % 100 * percent + 99) / 100;
+}
+
 // The highest of the thresholds that lie above `before` and not above `now`; 0 where there is none.
 std::uint64_t passed(const std::vector<std::uint64_t>& warn_at, std::uint64_t before,
                      std::uint64_t now, std::uint64_t limit) {
   std::uint64_t highest = 0;
   if (limit == 0) return highest;
   for (const std::uint64_t percent : warn_at) {
-    // Not a multiplication: limits may be anything that fits.
-    const std::uint64_t threshold = limit / 100 * percent + limit % 100 * percent / 100;
+    const std::uint64_t threshold = threshold_of(limit, percent);
     if (before < threshold && now >= threshold) highest = std::max(highest, percent);
   }
   return highest;
@@ -72,6 +77,13 @@ void Transaction::note_use(const AccountInfo& before, const AccountInfo& now,
   };
   note(false, before.bytes, now.bytes, limits.quota_bytes);
   note(true, before.messages, now.messages, limits.quota_messages);
+}
+
+void Transaction::note_less_use(const AccountInfo& now) {
+  batch_.forget_quota_passed([&now](const QuotaPassed& passed) {
+    const std::uint64_t used = passed.of_messages ? now.messages : now.bytes;
+    return passed.account == now.id && used < threshold_of(passed.limit, passed.percent);
+  });
 }
 
 void count_out_removed(AccountInfo& account, const RemovedRow& row) {

@@ -177,6 +177,8 @@ class Transaction final : public ViewOver<WriteTxn> {
                                          const Remover& remover);
   // What the account's use was before, and is now: a threshold that was passed is announced.
   void note_use(const AccountInfo& before, const AccountInfo& now, const Limits& limits);
+  // A threshold that was passed in this batch and is not any more (REPLACE) is not announced.
+  void note_less_use(const AccountInfo& now);
   [[nodiscard]] Result<void> put_tombstones(Open& mailbox, std::span<const Uid> ascending);
   [[nodiscard]] Result<void> prune_tombstones(Open& mailbox);
 

@@ -194,6 +194,7 @@ Result<void> Transaction::remove(Open& mailbox, AccountRow& account, const Messa
   count_out(mailbox.row.info, record);
   --account.info.messages;
   account.info.bytes -= record.size;
+  note_less_use(account.info);
   return put_removed(mailbox, account, record, how, remover);
 }
 

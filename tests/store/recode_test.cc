@@ -172,6 +172,19 @@ TEST_CASE("an encrypted store has neither a subject nor a text in its file") {
   CHECK_FALSE(encrypted.is_in_data_file(kSecretSubject));
 }
 
+TEST_CASE("after a store was encrypted and compacted, nothing of its plain past is in its file") {
+  KeyFixture f;
+  for (const std::size_t size : kSizes) f.add(secret_mail(7, size));
+  REQUIRE(f.is_in_data_file(kSecret));
+  f.reopen_with(false, keyring({1}));
+  CHECK(must(f.recode()) == kSizes.size());
+  // Old pages keep their octets until they are used again.
+  must(f.store->compact({}));
+  CHECK_FALSE(f.is_in_data_file(kSecret));
+  CHECK_FALSE(f.is_in_data_file(kSecretSubject));
+  f.check_consistent();
+}
+
 TEST_CASE("recoding gives every body today's form, and a second run finds nothing to do") {
   KeyFixture f;
   std::vector<std::pair<Uid, std::string>> all;

@@ -266,3 +266,35 @@ TEST_CASE("a quota's thresholds are announced when they are passed upwards, once
   CHECK(passed[1].percent == 80);
   CHECK(passed[1].used == 9);
 }
+
+TEST_CASE("a threshold is not announced where the same transaction takes the use below it again") {
+  Fixture f;
+  std::vector<QuotaPassed> passed;
+  f.store->on_quota_passed([&](const QuotaPassed& one) { passed.push_back(one); });
+  AppendRequest request = request_of(mail_text(1));
+  request.limits = Limits{0, 4, {50}};
+  const Uid first = f.append(f.inbox, request).uid;
+  // What REPLACE does (RFC 8508): the new one in, the old one out.
+  f.write([&](WriteTxn& t) -> Result<Expunged> {
+    must(t.append(f.inbox, request));
+    const std::vector<Uid> old{first};
+    return t.expunge(f.inbox, old, kAnn);
+  });
+  f.executor.run_until_idle();
+  CHECK(passed.empty());
+  f.append(f.inbox, request);
+  f.executor.run_until_idle();
+  CHECK(passed.size() == 1);
+}
+
+TEST_CASE("a quota of one message has thresholds too, which an empty account has not passed") {
+  Fixture f;
+  std::vector<QuotaPassed> passed;
+  f.store->on_quota_passed([&](const QuotaPassed& one) { passed.push_back(one); });
+  AppendRequest request = request_of(mail_text(1));
+  request.limits = Limits{0, 1, {80}};
+  f.append(f.inbox, request);
+  f.executor.run_until_idle();
+  REQUIRE(passed.size() == 1);
+  CHECK(passed[0].percent == 80);
+}

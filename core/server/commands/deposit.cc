@@ -329,6 +329,13 @@ std::vector<Outcome> write_one_by_one(const AdminJob& job, const std::string& ac
                                       std::span<const Item> items) {
   std::vector<Outcome> outcomes;
   for (std::size_t i = 0; i < items.size(); ++i) {
+    // The disk is full for all of them; a quota may have room for a smaller one.
+    const bool full =
+        i > 0 && outcomes.back().error && outcomes.back().error->code == ErrorCode::kDiskFull;
+    if (full) {
+      outcomes.push_back(outcomes.back());
+      continue;
+    }
     auto one = tell(job, "messages", i, items.size())
                    ? write_items(job.store, account, items.subspan(i, 1))
                    : Result<std::vector<Outcome>>(ended());
