@@ -64,6 +64,9 @@ bool may_expunge_after(const Command& command) {
     case CommandId::kFetch:
     case CommandId::kStore:
     case CommandId::kSearch: return command.uid;
+    // Allowed, but clients take the EXISTS of the opening for how many messages there are.
+    case CommandId::kSelect:
+    case CommandId::kExamine: return false;
     default: return true;
   }
 }
