@@ -73,8 +73,8 @@ struct Limits {
 
 // How message bodies are kept on the disk. What was stored before a change stays readable as it is.
 struct Storage {
-  bool compression = true;  // zstd, where it saves a page
-  std::string key_file;     // encryption at rest (AES-256-GCM); empty: none
+  bool compression = false;  // zstd, where it saves a page
+  std::string key_file;      // encryption at rest (AES-256-GCM); empty: none
 };
 
 struct Quota {

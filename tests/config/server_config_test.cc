@@ -40,7 +40,7 @@ TEST_CASE("an empty server file is valid and gives the defaults") {
   CHECK(config.limits.idle_time_pop3 == 10min);
   CHECK(config.quota.warn_at == std::vector<std::uint64_t>{80, 95});
   CHECK_FALSE(config.quota.warn_by_mail);
-  CHECK(config.storage.compression);
+  CHECK_FALSE(config.storage.compression);
   CHECK(config.storage.key_file.empty());
   CHECK(config.log.level == log::Level::kInfo);
 }
@@ -60,7 +60,7 @@ TEST_CASE("every key of the server file reaches its setting") {
                "lmtp_loops": 8, "password_checks": 9, "retention_days": 10, "disk_reserve": "11 KB",
                "login_time": 12, "idle_time_pop3": "13 s", "idle_time_imap": "14 min",
                "idle_time_lmtp": "15 h", "write_time": "2 days", "stop_time": "17 ms"},
-    "storage": {"compression": false, "key_file": "/srv/keys"},
+    "storage": {"compression": true, "key_file": "/srv/keys"},
     "quota": {"warn_at": [50, 75, 100], "warn_by_mail": true},
     "log": {"level": "debug", "format": "json", "file": "/var/log/twinpost"}
   })");
@@ -98,7 +98,7 @@ TEST_CASE("every key of the server file reaches its setting") {
   CHECK(config.limits.stop_time == 17ms);
   CHECK(config.quota.warn_at == std::vector<std::uint64_t>{50, 75, 100});
   CHECK(config.quota.warn_by_mail);
-  CHECK_FALSE(config.storage.compression);
+  CHECK(config.storage.compression);
   CHECK(config.storage.key_file == "/srv/keys");
   CHECK(config.log.level == log::Level::kDebug);
   CHECK(config.log.format == log::Format::kJson);
@@ -309,7 +309,7 @@ TEST_CASE("the key file is found beside the server file") {
   const ServerConfig config =
       parsed(R"({"storage": {"key_file": "keys"}})", "/etc/twinpost/t.json");
   CHECK(config.storage.key_file == "/etc/twinpost/keys");
-  CHECK(config.storage.compression);
+  CHECK_FALSE(config.storage.compression);
   CHECK(error_of(R"({"storage": {"key_fil": "keys"}})") ==
         R"(t.json: storage.key_fil: unknown key (did you mean "key_file"?))");
   CHECK(error_of(R"({"storage": {"compression": "zstd"}})") ==

@@ -249,7 +249,8 @@ def main():
     chance = random.Random(options.seed)
     ledger = Ledger()
     began = time.monotonic()
-    server = Server({r: PASSWORD for r in RECIPIENTS})
+    # Either way of keeping bodies must hold.
+    server = Server({r: PASSWORD for r in RECIPIENTS}, {"storage": {"compression": options.seed % 2 == 0}})
     try:
         for round_number in range(1, options.rounds + 1):
             run_round(server, ledger, round_number, options.seed, chance, options.patience)
