@@ -10,6 +10,7 @@ namespace twinpost::tools {
 namespace {
 
 constexpr unsigned kMostDepth = 50;
+constexpr std::size_t kMostChallenge = 2000;  // octets of what a continuation says
 
 // True for the names that are followed by text for people, in which a "{5}" means nothing (RFC 9051
 // section 9, resp-text).
@@ -187,7 +188,7 @@ Result<ImapResponse> parse_imap_response(ImapWire wire) {
   ImapResponse response;
   if (rest.starts_with('+')) {
     response.kind = ImapResponse::Kind::kContinuation;
-    response.text = ascii::trim(rest.substr(1));
+    response.text = ascii::printable(ascii::trim(rest.substr(1)), kMostChallenge);
     return response;
   }
   const std::string_view tag = take_word(rest);
