@@ -188,6 +188,9 @@ Task<std::optional<Reply>> Receiver::judge_first(const AppendMessage& message) {
   const auto look = [this, account](const store::ReadView& view) -> Result<Found> {
     const auto target = view.find_mailbox(account, mailbox_);
     if (!target) return tl::unexpected(target.error());
+    if (target->shows_removed) {
+      return fail(ErrorCode::kInvalid, "This mailbox shows removed messages and takes no others");
+    }
     auto info = view.account(account);
     if (!info) return tl::unexpected(info.error());
     Found found{*std::move(info), std::nullopt};

@@ -30,12 +30,17 @@ void add_item(std::string& out, std::string_view item, std::uint64_t value) {
 
 }  // namespace
 
+std::string_view child_attribute(const store::MailboxInfo* mailbox, bool has_children) {
+  if (has_children) return "\\HasChildren";
+  return mailbox != nullptr && mailbox->shows_removed ? "\\NoInferiors" : "\\HasNoChildren";
+}
+
 void append_list_line(std::string& out, const ListEntry& entry, const ListLineOptions& options,
                       const Style& style) {
   out += "* LIST (";
   if (entry.mailbox == nullptr) add_word(out, "\\NonExistent \\Noselect");
   if (options.subscribed && entry.subscribed) add_word(out, "\\Subscribed");
-  add_word(out, entry.has_children ? "\\HasChildren" : "\\HasNoChildren");
+  add_word(out, child_attribute(entry.mailbox, entry.has_children));
   if (entry.mailbox != nullptr && entry.mailbox->special_use != store::SpecialUse::kNone) {
     add_word(out, special_use_name(entry.mailbox->special_use));
   }

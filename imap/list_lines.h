@@ -20,7 +20,12 @@ struct ListLineOptions {
   bool child_special_use = false;
 };
 
-// \HasChildren or \HasNoChildren, and the special use, are always there. A name that does not exist
+// \HasChildren, \HasNoChildren or, where there can be none, \NoInferiors, which implies the latter
+// (RFC 9051 6.3.9.4). `mailbox` is null where the name is that of none.
+[[nodiscard]] std::string_view child_attribute(const store::MailboxInfo* mailbox,
+                                               bool has_children);
+
+// Which of these it is, and the special use, are always there. A name that does not exist
 // is \Noselect too, for clients that do not know \NonExistent (RFC 5258 section 3 has it implied).
 void append_list_line(std::string& out, const ListEntry& entry, const ListLineOptions& options,
                       const Style& style);

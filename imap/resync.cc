@@ -122,7 +122,7 @@ Result<std::string> list_line(const store::ReadView& view, store::AccountId acco
   const bool has_children =
       std::any_of(all->begin(), all->end(),
                   [&](const store::MailboxInfo& other) { return other.name.starts_with(below); });
-  std::string attributes = has_children ? "\\HasChildren" : "\\HasNoChildren";
+  std::string attributes(child_attribute(&info, has_children));
   if (info.subscribed) attributes += " \\Subscribed";
   const std::string_view use = special_use_name(info.special_use);
   if (!use.empty()) {

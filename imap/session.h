@@ -152,6 +152,7 @@ class Session {
   Reply login_failed(std::string text, std::string code);
   Task<std::optional<Reply>> register_session(config::Account account);
   Task<Result<store::AccountId>> prepare_mailboxes(std::string account);
+  Task<void> settle_removed_mailbox(store::AccountInfo account);
   void on_end_requested(auth::EndReason reason);
   void log_end() const;
 

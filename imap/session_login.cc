@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "imap/capabilities.h"
 #include "imap/default_mailboxes.h"
+#include "imap/removed_mailbox.h"
 #include "imap/session.h"
 
 namespace twinpost::imap {
@@ -85,13 +86,49 @@ Task<std::optional<Reply>> Session::register_session(config::Account account) {
 Task<Result<store::AccountId>> Session::prepare_mailboxes(std::string name) {
   const auto found =
       co_await store().read([&name](const store::ReadView& view) { return view.account(name); });
-  if (found && is_prepared(*found)) co_return found->id;
+  if (found && is_prepared(*found)) {
+    co_await settle_removed_mailbox(*found);
+    co_return found->id;
+  }
   const auto made =
       co_await store().write([&name](store::WriteTxn& txn) { return prepare_account(txn, name); });
-  if (made) co_return made->id;
+  if (made) {
+    co_await settle_removed_mailbox(*made);
+    co_return made->id;
+  }
   // With a full disk there are no new mailboxes, but those that are there can be read.
   if (found && made.error().code == ErrorCode::kDiskFull) co_return found->id;
   co_return tl::unexpected(made.error());
+}
+
+// A login does not fail for it: what is left undone is tried again at the next one.
+Task<void> Session::settle_removed_mailbox(store::AccountInfo account) {
+  const std::string configured = config()->removed.mailbox;
+  if (configured.empty() && account.removed_mailbox.value() == 0) co_return;
+  const auto wanted = removed_mailbox_name(configured);
+  Result<void> done;
+  if (!wanted) {
+    done = tl::unexpected(wanted.error());
+  } else {
+    const auto look = [&](const store::ReadView& view) {
+      return is_settled(view, account, *wanted);
+    };
+    const auto settled = co_await store().read(look);
+    if (settled && *settled) co_return;
+    if (!settled) done = tl::unexpected(settled.error());
+    RemovedMailboxWork work{account.id, *wanted, std::nullopt, false};
+    while (done && !work.done && !connection_.interrupted()) {
+      const RemovedMailboxWork before = work;
+      const auto step = co_await store().write(
+          [&before](store::WriteTxn& txn) { return settle_some(txn, before); });
+      if (step) work = *step;
+      if (!step) done = tl::unexpected(step.error());
+    }
+  }
+  if (done) co_return;
+  log::warning(
+      "removed-mailbox",
+      {{"account", account.name}, {"mailbox", configured}, {"error", done.error().message}});
 }
 
 void Session::log_out() {

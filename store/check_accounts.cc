@@ -50,6 +50,7 @@ class AccountCheck {
     check_mailbox_names();
     check_texts();
     check_removed();
+    check_shown();
     compare();
   }
 
@@ -100,10 +101,15 @@ class AccountCheck {
     while ((mailbox = next_number(census_, of_mailboxes, prefix, mailbox)) && !census_.ended) {
       const MailboxKey key{id_, MailboxId(*mailbox)};
       const CountedMailbox counted = check_mailbox(census_, key, name_);
-      messages_ += counted.messages;
-      bytes_ += counted.bytes;
+      const bool is_listed = row_ && row_->info.removed_mailbox == key.mailbox;
+      if (counted.shows_removed || (is_listed && !counted.has_row)) {
+        if (is_listed || removed_mailbox_.value() == 0) removed_mailbox_ = key.mailbox;
+      } else {
+        messages_ += counted.messages;
+        bytes_ += counted.bytes;
+        if (counted.has_row) ++mailboxes_;
+      }
       if (!counted.has_row) continue;
-      ++mailboxes_;
       if (row_ && key.mailbox >= row_->next_mailbox) {
         wrong("its next mailbox's number is used by mailbox " + std::to_string(*mailbox));
       }
@@ -190,7 +196,26 @@ class AccountCheck {
       ++removed_messages_;
       if (row->how != Removal::kMoved) removed_bytes_ += row->message.size;
       note_serial(census_, row->message);
+      const bool is_shown = row->shown_as.value() != 0 && row->shown_in == removed_mailbox_;
+      if (is_shown) shown_.push_back(row->shown_as.value());
       count_body(census_, row->message, where, false);
+    });
+  }
+
+  // Each message of the mailbox that shows removed ones has its removal. (A removal need not be
+  // shown.)
+  void check_shown() {
+    if (removed_mailbox_.value() == 0 || census_.lost.contains(tables().removed)) return;
+    std::sort(shown_.begin(), shown_.end());
+    const Key prefix = mailbox_key({id_, removed_mailbox_});
+    for_each_row(census_, tables().messages, prefix.view(), [&](auto key, auto) {
+      if (key.size() != census_.key_octets(tables().messages)) return;  // told of already
+      const std::uint32_t uid = Reader(key.substr(prefix.view().size())).key_u32();
+      if (std::binary_search(shown_.begin(), shown_.end(), uid)) return;
+      census_.findings.add(Severity::kDerived, name_,
+                           "UID " + std::to_string(uid) +
+                               " of the mailbox that shows removed messages is none of them",
+                           RepairUnit::entry(tables().messages, key));
     });
   }
 
@@ -204,6 +229,10 @@ class AccountCheck {
     expect("messages", messages_, row_->info.messages);
     expect("octets in messages", bytes_, row_->info.bytes);
     expect("mailboxes", mailboxes_, row_->info.mailboxes);
+    if (removed_mailbox_ != row_->info.removed_mailbox) {
+      wrong("removed messages are shown in mailbox " + std::to_string(removed_mailbox_.value()) +
+            ", its record says " + std::to_string(row_->info.removed_mailbox.value()));
+    }
     expect("removed messages", removed_messages_, row_->info.removed_messages);
     expect("octets in removed messages", removed_bytes_, row_->info.removed_bytes);
   }
@@ -218,6 +247,8 @@ class AccountCheck {
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t mailboxes_ = 0;
+  MailboxId removed_mailbox_;         // the one that shows removed messages
+  std::vector<std::uint32_t> shown_;  // UIDs in it that removals name
   std::uint64_t removed_messages_ = 0;
   std::uint64_t removed_bytes_ = 0;
 };

@@ -33,7 +33,7 @@ class MailboxCheck {
     compare();
     check_uidls();
     if (row_) ++census_.report.mailboxes;
-    return {row_.has_value(), counted_.messages, counted_.bytes};
+    return {row_.has_value(), row_ && row_->info.shows_removed, counted_.messages, counted_.bytes};
   }
 
  private:

@@ -9,6 +9,7 @@ namespace twinpost::store {
 
 struct CountedMailbox {
   bool has_row = false;  // one that can be read
+  bool shows_removed = false;
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
 };

@@ -106,16 +106,11 @@ Result<void> Reaper::drop_expired_of(Batch& batch, const AccountInfo& account, c
         return step.forgotten + expired.size() < kRowsAStep;
       });
   if (!scanned || expired.empty()) return scanned;
-  auto row = queries.account_row(account.id);
-  if (!row) return failed(row);
-  Blobs blobs(batch);
-  for (const std::string& key : expired) {
-    auto dropped = drop_removed(batch, blobs, *row, key);
-    if (!dropped) return failed(dropped);
-  }
+  auto dropped = Transaction(batch).drop_removed(account.id, expired);
+  if (!dropped) return failed(dropped);
   step.forgotten += expired.size();
   step.progress = listed_more_ = true;
-  return batch.txn().put(tables_.accounts, prefix.view(), encode_account(prefix.view(), *row));
+  return {};
 }
 
 Result<void> Reaper::drop_expired(Batch& batch, const Keep& keep, Step& step) {

@@ -6,10 +6,12 @@
 //   number    u64: in account_names, mailbox_names, blob_names, expunged, reapable
 //   text      octets: in keywords, subscriptions
 //   account   u32 next mailbox, u32 mailboxes, u64 messages, u64 bytes, sized name,
-//             u8 1: provisioned (not there: 0), u64 removed messages, u64 removed bytes
+//             u8 1: provisioned (not there: 0), u64 removed messages, u64 removed bytes,
+//             u32 mailbox that shows removed messages (not there: 0), u8 1: older ones too
 //   mailbox   u8 special use, u32 UIDVALIDITY, u32 UIDNEXT, u32 first recent,
 //             u64 HIGHESTMODSEQ, u64 tombstone floor, u32 tombstones, u32 messages, u32 unseen,
-//             u32 deleted, u64 bytes, sized MAILBOXID, sized name
+//             u32 deleted, u64 bytes, sized MAILBOXID, sized name,
+//             u8 1: shows removed messages (not there: 0)
 //   blob      u8 codec, u8 1 where it is dying, u32 references, u32 CRC-32C of the stored octets,
 //             u64 size, u32 header octets, u32 summary octets, 32 octets name,
 //             u64 stored octets (not there: as its size), u32 key
@@ -25,7 +27,8 @@
 //                    43 i64 save date
 //
 //   removed   u32 UID, sized message (as above), sized mailbox name, sized account,
-//             sized protocol, sized address, u8 how (Removal; not there: expunged),
+//             sized protocol, sized address, u8 how (Removal; not there: expunged; +128: the
+//             next two are there), u32 mailbox where it is shown, u32 its UID there,
 //             sized keyword, as often as there are
 #include "store/records.h"
 
@@ -41,6 +44,8 @@ namespace {
 constexpr std::uint8_t kVersion = 1;  // of each kind of record
 constexpr std::size_t kFixedMessageOctets = 86;
 constexpr unsigned kSizeOctets = 7;
+constexpr std::uint8_t kIsShown = 128;  // with Removal
+constexpr std::size_t kShownOctets = 8;
 
 std::int64_t to_seconds(UnixTime time) { return time.time_since_epoch().count(); }
 UnixTime to_time(std::int64_t seconds) { return UnixTime(std::chrono::seconds(seconds)); }
@@ -170,7 +175,9 @@ std::string encode_account(std::string_view key, const AccountRow& row) {
       .sized(row.info.name)
       .u8(row.info.provisioned ? 1 : 0)
       .u64(row.info.removed_messages)
-      .u64(row.info.removed_bytes);
+      .u64(row.info.removed_bytes)
+      .u32(row.info.removed_mailbox.value())
+      .u8(row.info.removed_shown ? 1 : 0);
   return out.seal(key);
 }
 
@@ -189,6 +196,10 @@ Result<AccountRow> decode_account(std::string_view key, std::string_view value) 
   if (in.left() > 0) {
     row.info.removed_messages = in.u64();
     row.info.removed_bytes = in.u64();
+  }
+  if (in.left() > 0) {
+    row.info.removed_mailbox = MailboxId(in.u32());
+    row.info.removed_shown = in.u8() != 0;
   }
   if (!in.at_end()) return malformed("account");
   return row;
@@ -209,7 +220,8 @@ std::string encode_mailbox(std::string_view key, const MailboxRow& row) {
       .u32(info.deleted)
       .u64(info.bytes)
       .sized(info.mailbox_guid)
-      .sized(info.name);
+      .sized(info.name)
+      .u8(info.shows_removed ? 1 : 0);
   return out.seal(key);
 }
 
@@ -235,6 +247,7 @@ Result<MailboxRow> decode_mailbox(std::string_view key, std::string_view value) 
   info.bytes = in.u64();
   info.mailbox_guid = in.sized();
   info.name = in.sized();
+  if (in.left() > 0) info.shows_removed = in.u8() != 0;
   if (!in.at_end() || special_use > static_cast<std::uint8_t>(SpecialUse::kImportant)) {
     return malformed("mailbox");
   }
@@ -261,6 +274,7 @@ std::string encode_removed(std::string_view key, const RemovedRow& row) {
   write_message(message, row.message);
   const std::string_view message_body = std::string_view(message.seal({})).substr(kSealOctets);
   const auto cut = [](std::string_view text, std::size_t limit) { return text.substr(0, limit); };
+  const bool is_shown = row.shown_as.value() != 0;
   Record out(kVersion);
   out.u32(row.message.uid.value())
       .sized(message_body)
@@ -268,8 +282,11 @@ std::string encode_removed(std::string_view key, const RemovedRow& row) {
       .sized(cut(row.remover.account, 512))
       .sized(cut(row.remover.protocol, 32))
       .sized(cut(row.remover.address, 128))
-      .u8(static_cast<std::uint8_t>(row.how));
-  std::size_t room = engine::kMaxValueOctets - out.size();
+      .u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(row.how) |
+                                    (is_shown ? kIsShown : 0)));
+  if (is_shown) out.u32(row.shown_in.value()).u32(row.shown_as.value());
+  // Room for where it is shown is left in any case, so that no keyword has to go for that later.
+  std::size_t room = engine::kMaxValueOctets - out.size() - (is_shown ? 0 : kShownOctets);
   for (const std::string& keyword : row.keywords) {
     const std::size_t needed = keyword.size() + 2;  // the length takes one or two octets
     if (needed > room) break;
@@ -291,7 +308,12 @@ Result<RemovedRow> decode_removed(std::string_view key, std::string_view value) 
   row.remover.account = in.sized();
   row.remover.protocol = in.sized();
   row.remover.address = in.sized();
-  const std::uint8_t how = in.left() > 0 ? in.u8() : 0;
+  std::uint8_t how = in.left() > 0 ? in.u8() : 0;
+  if ((how & kIsShown) != 0) {
+    how = static_cast<std::uint8_t>(how & ~kIsShown);
+    row.shown_in = MailboxId(in.u32());
+    row.shown_as = Uid(in.u32());
+  }
   while (in.left() > 0 && row.keywords.size() < kMaxKeywords) row.keywords.emplace_back(in.sized());
   if (!in.at_end() || how > static_cast<std::uint8_t>(Removal::kMoved)) return malformed("removed");
   row.how = static_cast<Removal>(how);

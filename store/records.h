@@ -67,6 +67,10 @@ struct RemovedRow {
   Remover remover;  // fields cut at 512, 32 and 128 octets
   // The message's keywords by name, as many as fit the page: its mailbox may go.
   std::vector<std::string> keywords;
+  // Where users see it (WriteTxn::show_removed); a UID of 0: nowhere. Neither need be there any
+  // more.
+  MailboxId shown_in;
+  Uid shown_as;
 };
 
 [[nodiscard]] std::string encode_store(std::string_view key, const StoreRow& row);

@@ -59,18 +59,27 @@ class AccountRepair {
     AccountInfo& info = row_.info;
     info.messages = info.bytes = info.removed_messages = info.removed_bytes = 0;
     info.mailboxes = 0;
+    const MailboxId listed = info.removed_mailbox;
+    info.removed_mailbox = MailboxId();
     MailboxId last;
     auto scanned = queries_.scan(tables().mailboxes, key_.view(), key_.view(),
                                  [&](auto key, auto value) -> Result<bool> {
                                    auto row = decode_mailbox(key, value);
                                    if (!row) return true;
-                                   ++info.mailboxes;
-                                   info.messages += row->info.messages;
-                                   info.bytes += row->info.bytes;
+                                   if (row->info.shows_removed) {
+                                     const MailboxId id = row->info.id;
+                                     const bool is_first = info.removed_mailbox.value() == 0;
+                                     if (is_first || id == listed) info.removed_mailbox = id;
+                                   } else {
+                                     ++info.mailboxes;
+                                     info.messages += row->info.messages;
+                                     info.bytes += row->info.bytes;
+                                   }
                                    last = std::max(last, row->info.id);
                                    return true;
                                  });
     if (!scanned) return scanned;
+    if (info.removed_mailbox != listed) info.removed_shown = false;
     MailboxId last_removed;
     scanned = queries_.scan(tables().removed, key_.view(), key_.view(),
                             [&](auto key, auto value) -> Result<bool> {

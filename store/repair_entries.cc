@@ -4,6 +4,7 @@
 
 #include "store/damaged_records.h"
 #include "store/repair.h"
+#include "store/transaction.h"
 
 namespace twinpost::store {
 
@@ -19,6 +20,20 @@ Result<bool> done(Result<void> result) {
 }
 
 Queries queries_of(Batch& batch) { return Queries(batch.txn(), batch.tables(), &batch.coder()); }
+
+// Whether some removal says that this is where it is shown.
+bool is_shown(Batch& batch, MailboxKey mailbox, const MessageRecord& record) {
+  const Key prefix = account_key(mailbox.account);
+  bool found = false;
+  auto scanned = queries_of(batch).scan(batch.tables().removed, prefix.view(), prefix.view(),
+                                        [&](auto key, auto value) -> Result<bool> {
+                                          const auto row = decode_removed(key, value);
+                                          found = row && row->shown_in == mailbox.mailbox &&
+                                                  row->shown_as == record.uid;
+                                          return !found;
+                                        });
+  return !scanned || found;
+}
 
 Result<bool> has_twin(Repair& repair, MailboxKey mailbox, const MessageRecord& record) {
   const std::uint64_t store_id = repair.census.access.store_id;
@@ -37,8 +52,9 @@ Result<bool> has_twin(Repair& repair, MailboxKey mailbox, const MessageRecord& r
   return twin;
 }
 
-// It has the serial, or the UIDL, of another message: it gets its own.
-Result<bool> repair_serial(Repair& repair, std::string_view key) {
+// It has the serial, or the UIDL, of another message: it gets its own. Or it shows a removal that
+// is not there any more.
+Result<bool> repair_message(Repair& repair, std::string_view key) {
   const engine::Table table = repair.batch.tables().messages;
   auto value = repair.batch.txn().get(table, key);
   if (!value) return failed(value);
@@ -47,6 +63,10 @@ Result<bool> repair_serial(Repair& repair, std::string_view key) {
   Reader in(key);
   const AccountId account(in.key_u32());
   const MailboxKey mailbox{account, MailboxId(in.key_u32())};
+  auto row = queries_of(repair.batch).mailbox_row(mailbox);
+  if (row && row->info.shows_removed && !is_shown(repair.batch, mailbox, record)) {
+    return done(Transaction(repair.batch).drop_shown(mailbox, record.uid));
+  }
   auto twin = has_twin(repair, mailbox, record);
   if (!twin) return failed(twin);
   if (*twin) record.imported_uidl.clear();
@@ -133,7 +153,7 @@ Result<bool> repair_name(Repair& repair, engine::Table table, std::string_view k
 Result<bool> repair_entry(Repair& repair, engine::Table table, std::string_view key) {
   const Tables& tables = repair.batch.tables();
   if (table == tables.messages && key.size() == kMessageKeyOctets)
-    return repair_serial(repair, key);
+    return repair_message(repair, key);
   if (table == tables.removed && key.size() == kRemovedKeyOctets)
     return repair_removed(repair, key);
   if (table == tables.subscriptions && key.size() > kAccountOctets) {

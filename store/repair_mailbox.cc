@@ -257,6 +257,9 @@ class MailboxRepair {
     row.info.highest_modseq = ModSeq(std::max<std::uint64_t>(highest_.value(), 1)).next();
     row.tombstone_floor = row.info.highest_modseq;
     if (guessed_) row.info.special_use = guessed_->info.special_use;
+    const auto account = queries_.account_row(key_.account);
+    row.info.shows_removed = account ? account->info.removed_mailbox == key_.mailbox
+                                     : guessed_ && guessed_->info.shows_removed;
     row_ = std::move(row);
     row_->info.name = named_.value_or("");
     return {};

@@ -47,6 +47,14 @@ std::string Salvage::mailbox_name(MailboxKey key, const std::set<std::string>& t
   return name;
 }
 
+// What is in such a mailbox was removed.
+bool Salvage::shows_removed(MailboxKey key) const {
+  const auto row = index_->mailboxes.find(key);
+  if (row != index_->mailboxes.end()) return row->second.row.info.shows_removed;
+  const auto account = index_->accounts.find(key.account.value());
+  return account != index_->accounts.end() && account->second.info.removed_mailbox == key.mailbox;
+}
+
 void Salvage::arrange() {
   std::map<MailboxKey, std::vector<Uid>> uids;
   for (const auto& [at, found] : index_->messages) uids[at.first].push_back(at.second);
@@ -60,6 +68,7 @@ void Salvage::arrange() {
   std::map<std::uint32_t, Account> accounts;
   std::map<std::uint32_t, std::set<std::string>> names;
   for (auto& [key, list] : uids) {
+    if (shows_removed(key)) continue;
     Mailbox mailbox;
     mailbox.key = key;
     if (const auto row = index_->mailboxes.find(key); row != index_->mailboxes.end()) {

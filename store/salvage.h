@@ -69,6 +69,7 @@ class Salvage {
 
   using Places = std::vector<std::vector<engine::ValuePlace>>;  // by chunk, what may be it
   void arrange();
+  [[nodiscard]] bool shows_removed(MailboxKey key) const;
   [[nodiscard]] std::string mailbox_name(MailboxKey key, const std::set<std::string>& taken) const;
   [[nodiscard]] Places places_of(std::uint64_t blob) const;
   [[nodiscard]] Result<std::string> stored_octets(const BlobRow& row, const Places& places) const;

@@ -10,7 +10,8 @@
 //   keywords       account, mailbox, bit         keyword
 //   messages       account, mailbox, uid         MessageRecord
 //   expunged       account, mailbox, modseq, first uid   last uid of the run
-//   removed        account, unix time, mailbox, uid      MessageRecord, mailbox name, how, by whom
+//   removed        account, unix time, mailbox, uid      MessageRecord, mailbox name, how, by whom,
+//                                                        where it is shown
 //   blob_names     SHA-256                       blob
 //   blob_refs      blob                          references, size, codec, checksum...
 //   blobs          blob, chunk                   octets, 4080 in every chunk but the last
@@ -29,7 +30,8 @@
 namespace twinpost::store {
 
 // Version of the whole layout. A store with a greater one is not opened.
-// 2: bodies may be compressed and encrypted; accounts count what `removed` keeps; `imports`.
+// 2: bodies may be compressed and encrypted; accounts count what `removed` keeps; `imports`; a
+//    mailbox may show removed messages.
 inline constexpr std::uint32_t kFormatVersion = 2;
 
 inline constexpr std::size_t kChunkOctets = engine::kMaxValueOctets;

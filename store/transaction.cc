@@ -92,6 +92,11 @@ void count_out_removed(AccountInfo& account, const RemovedRow& row) {
   account.removed_bytes -= std::min(account.removed_bytes, row.message.size);
 }
 
+bool is_unusable(ErrorCode code) {
+  return code == ErrorCode::kCorrupt || code == ErrorCode::kNotFound ||
+         code == ErrorCode::kUnsupported || code == ErrorCode::kLimit;
+}
+
 std::vector<std::string> keyword_names(const std::vector<std::string>& names, KeywordBits bits) {
   std::vector<std::string> found;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -116,6 +121,16 @@ Result<Transaction::Open> Transaction::open(MailboxKey key) const {
   auto keywords = queries_.keywords(key);
   if (!keywords) return failed(keywords);
   return Open{key, std::move(*row), std::move(*keywords)};
+}
+
+Result<Transaction::Open> Transaction::open_to_change(MailboxKey key) const {
+  auto mailbox = open(key);
+  if (mailbox && mailbox->row.info.shows_removed) {
+    return fail(ErrorCode::kInvalid,
+                "This mailbox shows removed messages and can't be changed; they can be copied "
+                "from it");
+  }
+  return mailbox;
 }
 
 Result<void> Transaction::put(const Open& mailbox) {

@@ -5,17 +5,20 @@
 //   transaction_messages.cc   append, flags, expunge
 //   transaction_copies.cc     copy and move
 //   transaction_undo.cc       what becomes of removed messages
+//   transaction_shown.cc      the mailbox that shows removed messages
 //   transaction_identity.cc   mailboxes that come from elsewhere
 //
 // Rows are read, changed and put back within each method, so that ReadView's methods always see the
 // function's own changes. Invariants, in every commit: a mailbox's counts, unseen, deleted and
-// bytes are those of its messages; an account's messages and bytes are the sums of its mailboxes',
-// its removed messages and bytes those of its rows in `removed` (bytes without moved ones);
+// bytes are those of its messages; an account's messages and bytes are the sums of its mailboxes'
+// (but for the one that shows removed messages, in which each message has a row in `removed`), its
+// removed messages and bytes those of its rows in `removed` (bytes without moved ones);
 // a blob's references are the records in `messages` and `removed` that name it; no UID, mailbox id
 // or UIDVALIDITY is ever given twice.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -94,6 +97,13 @@ class Transaction final : public ViewOver<WriteTxn> {
   Result<std::uint64_t> forget_removed(AccountId account, std::span<const RemovedId> ids) override {
     return whole([&] { return do_forget_removed(account, ids); });
   }
+  Result<std::optional<RemovedId>> show_removed(AccountId account, std::string_view name,
+                                                std::optional<RemovedId> after) override {
+    return whole([&] { return do_show_removed(account, name, after); });
+  }
+  Result<bool> hide_removed(AccountId account) override {
+    return whole([&] { return do_hide_removed(account); });
+  }
   Result<MailboxInfo> adopt_mailbox(AccountId account, const MailboxIdentity& identity) override {
     return whole([&] { return do_adopt_mailbox(account, identity); });
   }
@@ -109,6 +119,16 @@ class Transaction final : public ViewOver<WriteTxn> {
     return whole([&] { return do_move(from, uids, to, remover); });
   }
 
+  // For the store itself: rows of `removed` of one account go for good, with what shows them. Says
+  // how many were there; kCorrupt where one can't be read.
+  Result<std::uint64_t> drop_removed(AccountId account, std::span<const std::string> keys) {
+    return whole([&] { return do_drop_removed(account, keys); });
+  }
+  // A message of the mailbox that shows removed ones, for which there is no removal (any more).
+  Result<void> drop_shown(MailboxKey key, Uid uid) {
+    return whole([&] { return do_drop_shown(key, uid); });
+  }
+
  private:
   // A mailbox under change: its row and the names of its keywords. Put back with put().
   struct Open {
@@ -117,6 +137,8 @@ class Transaction final : public ViewOver<WriteTxn> {
     std::vector<std::string> keywords;
   };
   [[nodiscard]] Result<Open> open(MailboxKey key) const;
+  // kInvalid for the one that shows removed messages.
+  [[nodiscard]] Result<Open> open_to_change(MailboxKey key) const;
   [[nodiscard]] Result<void> put(const Open& mailbox);
   [[nodiscard]] Result<void> put(const AccountRow& account);
   // With the modseq that touch() gave for this function.
@@ -133,6 +155,9 @@ class Transaction final : public ViewOver<WriteTxn> {
   std::invoke_result_t<Method&> whole(Method method) {
     const std::uint64_t before = batch_.txn().changes();
     auto result = method();
+    const auto shown = result ? put_shown() : Result<void>{};
+    shown_.reset();
+    if (!shown) result = tl::unexpected(shown.error());
     if (!result && batch_.txn().changes() != before) batch_.spoil(result.error());
     return result;
   }
@@ -151,8 +176,12 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<void> do_set_special_use(MailboxKey key, SpecialUse special_use);
   [[nodiscard]] Result<Uid> do_claim_recent(MailboxKey key);
   [[nodiscard]] Result<MailboxInfo> insert_mailbox(AccountRow& account, std::string_view canonical,
-                                                   SpecialUse special_use);
+                                                   SpecialUse special_use,
+                                                   bool shows_removed = false);
   [[nodiscard]] Result<void> check_free_name(AccountId account, std::string_view canonical) const;
+  // kInvalid below the mailbox that shows removed messages.
+  [[nodiscard]] Result<void> check_place(const AccountInfo& account,
+                                         std::string_view canonical) const;
   [[nodiscard]] Result<void> rename_one(AccountId account, const Queries::NamedMailbox& mailbox,
                                         std::string_view to);
   [[nodiscard]] Result<void> rename_inbox(AccountRow account, std::string_view to);
@@ -169,6 +198,9 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<void> check_append(AccountId account, const AppendRequest& request) const;
   // Bits for the names, giving new ones a bit: kLimit where there is none left.
   [[nodiscard]] Result<KeywordBits> keyword_bits(Open& mailbox, std::span<const std::string> names);
+  // The same, without those for which there is none left.
+  [[nodiscard]] Result<KeywordBits> keyword_bits_left(Open& mailbox,
+                                                      std::span<const std::string> names);
   [[nodiscard]] Result<bool> apply(Open& mailbox, const FlagChange& change, MessageRecord& record);
   [[nodiscard]] Result<void> remove(Open& mailbox, AccountRow& account, const MessageRecord& record,
                                     Removal how, const Remover& remover);
@@ -218,6 +250,29 @@ class Transaction final : public ViewOver<WriteTxn> {
                                           std::optional<MailboxId> to);
   [[nodiscard]] Result<void> put_back(MailboxKey key, std::span<Removed> removed,
                                       const Limits& limits, Undeleted& result);
+  [[nodiscard]] Result<std::uint64_t> do_drop_removed(AccountId account,
+                                                      std::span<const std::string> keys);
+  [[nodiscard]] Result<bool> drop_removed(AccountRow& account, std::string_view key);
+
+  // transaction_shown.cc
+  [[nodiscard]] Result<std::optional<RemovedId>> do_show_removed(AccountId account,
+                                                                 std::string_view name,
+                                                                 std::optional<RemovedId> after);
+  [[nodiscard]] Result<bool> do_hide_removed(AccountId account);
+  [[nodiscard]] Result<void> do_drop_shown(MailboxKey key, Uid uid);
+  [[nodiscard]] Result<void> provide_shown(AccountRow& account, const std::string& name);
+  [[nodiscard]] Result<std::optional<RemovedId>> show_older(const AccountRow& account,
+                                                            std::optional<RemovedId> after);
+  [[nodiscard]] Result<bool> show_one(const AccountRow& account, std::string_view key);
+  // Null where the account has none, or it is damaged: no removal fails for that.
+  [[nodiscard]] Result<Open*> open_shown(const AccountInfo& account);
+  // Puts a message for this removal there, where it can be, and says in the row where it is. The
+  // caller puts the row.
+  [[nodiscard]] Result<void> show(const AccountInfo& account, UnixTime removed_at, RemovedRow& row);
+  // Takes it away with the row.
+  [[nodiscard]] Result<void> unshow(const AccountInfo& account, const RemovedRow& row);
+  [[nodiscard]] Result<void> take_out_shown(Open& mailbox, const MessageRecord& record);
+  [[nodiscard]] Result<void> put_shown();
 
   // transaction_identity.cc
   [[nodiscard]] Result<MailboxInfo> do_adopt_mailbox(AccountId account,
@@ -232,6 +287,9 @@ class Transaction final : public ViewOver<WriteTxn> {
   Batch& batch_;
   Blobs blobs_;
   std::map<MailboxKey, ModSeq> touched_;
+  // Within a method: the mailbox that shows removed messages, and who left it. See put_shown().
+  std::optional<Open> shown_;
+  std::vector<Uid> unshown_;
 };
 
 // Ascending, each once.
@@ -244,10 +302,9 @@ void count_out(MailboxInfo& mailbox, const MessageRecord& record);
                                        std::uint64_t messages, std::uint64_t bytes);
 // Counts a row out of what `removed` keeps of the account.
 void count_out_removed(AccountInfo& account, const RemovedRow& row);
-// Takes a row of `removed` away for good, with its reference. False where it is not there; kCorrupt where it can't be
-// read. The caller puts the account.
-[[nodiscard]] Result<bool> drop_removed(Batch& batch, Blobs& blobs, AccountRow& account,
-                                        std::string_view key);
+// An error that says of a record or a body that it is damaged, or can take no more: the rest goes
+// on without it.
+[[nodiscard]] bool is_unusable(ErrorCode code);
 // Names of a message's keywords.
 [[nodiscard]] std::vector<std::string> keyword_names(const std::vector<std::string>& names,
                                                      KeywordBits bits);

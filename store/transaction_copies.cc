@@ -4,19 +4,9 @@
 
 namespace twinpost::store {
 
-// The same names in the target. A keyword for which the target has no bit left is left behind: a
-// full list of keywords must not keep anybody from filing or trashing mail.
+// The same names in the target, as far as it has bits for them.
 Result<KeywordBits> Transaction::translate_keywords(const Open& from, Open& to, KeywordBits bits) {
-  KeywordBits translated;
-  for (std::size_t i = 0; i < from.keywords.size(); ++i) {
-    if (!bits.test(i)) continue;
-    auto bit = keyword_bits(to, std::span(&from.keywords[i], 1));
-    if (!bit && bit.error().code == ErrorCode::kLimit) continue;
-    if (!bit) return failed(bit);
-    translated.low |= bit->low;
-    translated.high |= bit->high;
-  }
-  return translated;
+  return keyword_bits_left(to, keyword_names(from.keywords, bits));
 }
 
 // Puts a record that came from elsewhere into the target under a UID of its own.
@@ -54,7 +44,7 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
   }
   const auto source = open(from);
   if (!source) return tl::unexpected(source.error());
-  auto target = open(to);
+  auto target = open_to_change(to);
   if (!target) return failed(target);
   auto account = queries_.account_row(to.account);
   if (!account) return failed(account);
@@ -102,10 +92,7 @@ Result<void> Transaction::keep_moved(const Open& source, AccountRow& account,
                                      const MessageRecord& record, const Remover& remover) {
   auto counted = blobs_.add_reference(record.blob);
   if (counted) return put_removed(source, account, record, Removal::kMoved, remover);
-  const ErrorCode code = counted.error().code;
-  const bool unreadable = code == ErrorCode::kCorrupt || code == ErrorCode::kNotFound ||
-                          code == ErrorCode::kUnsupported || code == ErrorCode::kLimit;
-  return unreadable ? Result<void>{} : counted;
+  return is_unusable(counted.error().code) ? Result<void>{} : counted;
 }
 
 Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, MailboxKey to,
@@ -113,11 +100,11 @@ Result<Copied> Transaction::do_move(MailboxKey from, std::span<const Uid> uids, 
   if (from.account != to.account) {
     return fail(ErrorCode::kInvalid, "a move stays in its account");
   }
-  auto source = open(from);
+  auto source = open_to_change(from);
   if (!source) return failed(source);
   auto account = queries_.account_row(from.account);
   if (!account) return failed(account);
-  auto other = open(to);
+  auto other = open_to_change(to);
   if (!other) return failed(other);
   Open& target = from == to ? *source : *other;  // one row where it is one mailbox (RFC 6851 3.3)
   auto selection = select(from, uids, target.row.info);

@@ -67,11 +67,12 @@ Result<MailboxInfo> Transaction::do_adopt_mailbox(AccountId account_id,
   const bool existed = id->has_value();
   if (!existed) {
     if (auto checked = check_name(canonical); !checked) return failed(checked);
+    if (auto good = check_place(account->info, canonical); !good) return failed(good);
     auto made = insert_mailbox(*account, canonical, SpecialUse::kNone);
     if (!made) return failed(made);
     *id = made->id;
   }
-  auto mailbox = open({account_id, **id});
+  auto mailbox = open_to_change({account_id, **id});
   if (!mailbox) return failed(mailbox);
   const MailboxInfo& info = mailbox->row.info;
   const UidValidity uid_validity = info.uid_validity;
@@ -90,7 +91,7 @@ Result<MailboxInfo> Transaction::do_adopt_mailbox(AccountId account_id,
 }
 
 Result<void> Transaction::do_advance_uid_next(MailboxKey key, Uid at_least) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   if (at_least <= mailbox->row.info.uid_next) return {};
   mailbox->row.info.uid_next = at_least;
@@ -100,10 +101,13 @@ Result<void> Transaction::do_advance_uid_next(MailboxKey key, Uid at_least) {
 
 Result<void> Transaction::do_install_mailbox(MailboxKey key, std::string_view name,
                                              const Remover& remover) {
-  auto installed = open(key);
+  auto installed = open_to_change(key);
   if (!installed) return failed(installed);
   const std::string canonical = canonical_name(name);
   if (auto checked = check_name(canonical); !checked) return checked;
+  auto account = queries_.account_row(key.account);
+  if (!account) return failed(account);
+  if (auto good = check_place(account->info, canonical); !good) return good;
   const std::string old_name = installed->row.info.name;
   if (old_name == canonical) return {};
   if (old_name == kInbox) return fail(ErrorCode::kInvalid, "INBOX can't be renamed away");

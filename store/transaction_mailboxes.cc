@@ -44,10 +44,19 @@ Result<void> Transaction::check_free_name(AccountId account, std::string_view ca
   return {};
 }
 
+Result<void> Transaction::check_place(const AccountInfo& account,
+                                      std::string_view canonical) const {
+  if (account.removed_mailbox.value() == 0) return {};
+  const auto row = queries_.mailbox_row({account.id, account.removed_mailbox});
+  if (!row || !is_below(canonical, row->info.name)) return {};
+  return fail(ErrorCode::kInvalid,
+              "There can be no mailbox below " + row->info.name + ", which shows removed messages");
+}
+
 // Puts the account's row too: it counts its mailboxes.
 Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string_view canonical,
-                                                SpecialUse special_use) {
-  if (account.info.mailboxes >= kMostMailboxes ||
+                                                SpecialUse special_use, bool shows_removed) {
+  if ((account.info.mailboxes >= kMostMailboxes && !shows_removed) ||
       account.next_mailbox.value() == std::numeric_limits<std::uint32_t>::max()) {
     return fail(ErrorCode::kLimit, "the account has as many mailboxes as it may have");
   }
@@ -58,7 +67,12 @@ Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string
   Open mailbox;
   mailbox.key = {account.info.id, account.next_mailbox};
   account.next_mailbox = account.next_mailbox.next();
-  ++account.info.mailboxes;
+  if (shows_removed) {
+    account.info.removed_mailbox = mailbox.key.mailbox;
+    account.info.removed_shown = false;
+  } else {
+    ++account.info.mailboxes;
+  }
   MailboxInfo& info = mailbox.row.info;
   info.id = mailbox.key.mailbox;
   info.name = canonical;
@@ -67,6 +81,7 @@ Result<MailboxInfo> Transaction::insert_mailbox(AccountRow& account, std::string
   info.first_recent = Uid(1);
   info.highest_modseq = ModSeq(1);
   info.special_use = special_use;
+  info.shows_removed = shows_removed;
   info.mailbox_guid = new_mailbox_guid();
   const Key name = name_key(account.info.id, canonical);
   auto done = batch_.txn().put(batch_.tables().mailbox_names, name.view(),
@@ -84,6 +99,7 @@ Result<MailboxInfo> Transaction::do_create_mailbox(AccountId account, std::strin
   if (!row) return failed(row);
   const std::string canonical = canonical_name(name);
   if (auto free = check_free_name(account, canonical); !free) return failed(free);
+  if (auto good = check_place(row->info, canonical); !good) return failed(good);
   return insert_mailbox(*row, canonical, special_use);
 }
 
@@ -124,7 +140,7 @@ Result<void> Transaction::remove_all_messages(Open& mailbox, const Remover& remo
 }
 
 Result<void> Transaction::do_delete_mailbox(MailboxKey key, const Remover& remover) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   if (mailbox->row.info.name == kInbox) {
     return fail(ErrorCode::kInvalid, "INBOX can't be deleted");
@@ -138,7 +154,12 @@ Result<void> Transaction::dissolve(const Open& mailbox) {
   const MailboxKey key = mailbox.key;
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);
-  --account->info.mailboxes;
+  if (mailbox.row.info.shows_removed) {
+    account->info.removed_mailbox = MailboxId();
+    account->info.removed_shown = false;
+  } else {
+    --account->info.mailboxes;
+  }
   if (auto done = put(*account); !done) return done;
   const Tables& tables = batch_.tables();
   const Key prefix = mailbox_key(key);
@@ -196,6 +217,7 @@ Result<void> Transaction::do_rename_mailbox(AccountId account, std::string_view 
   if (!id) return failed(id);
   if (!*id) return fail(ErrorCode::kNotFound, "no such mailbox");
   if (auto free = check_free_name(account, new_name); !free) return free;
+  if (auto good = check_place(row->info, new_name); !good) return good;
   if (old_name == kInbox) return rename_inbox(std::move(*row), new_name);
   if (is_below(new_name, old_name)) {
     return fail(ErrorCode::kInvalid, "a mailbox can't be moved below itself");
@@ -208,6 +230,10 @@ Result<void> Transaction::do_rename_mailbox(AccountId account, std::string_view 
   };
   for (const Queries::NamedMailbox& mailbox : *moving) {
     if (auto free = check_free_name(account, renamed(mailbox)); !free) return free;
+    if (mailbox.id == row->info.removed_mailbox) {
+      return fail(ErrorCode::kInvalid,
+                  mailbox.name + " shows removed messages and can't be renamed");
+    }
   }
   for (const Queries::NamedMailbox& mailbox : *moving) {
     if (auto done = rename_one(account, mailbox, renamed(mailbox)); !done) return done;
@@ -229,7 +255,7 @@ Result<void> Transaction::do_set_subscribed(AccountId account, std::string_view 
 }
 
 Result<void> Transaction::do_set_special_use(MailboxKey key, SpecialUse special_use) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   mailbox->row.info.special_use = special_use;
   announce(*mailbox);

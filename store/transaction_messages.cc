@@ -58,8 +58,22 @@ Result<KeywordBits> Transaction::keyword_bits(Open& mailbox, std::span<const std
   return bits;
 }
 
+// A full list of keywords must not keep anybody from filing, trashing or restoring mail.
+Result<KeywordBits> Transaction::keyword_bits_left(Open& mailbox,
+                                                   std::span<const std::string> names) {
+  KeywordBits bits;
+  for (const std::string& name : names) {
+    auto bit = keyword_bits(mailbox, std::span(&name, 1));
+    if (!bit && bit.error().code == ErrorCode::kLimit) continue;
+    if (!bit) return bit;
+    bits.low |= bit->low;
+    bits.high |= bit->high;
+  }
+  return bits;
+}
+
 Result<Appended> Transaction::do_append(MailboxKey key, const AppendRequest& request) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);
@@ -140,7 +154,7 @@ Result<bool> Transaction::apply(Open& mailbox, const FlagChange& change, Message
 
 Result<FlagResult> Transaction::do_change_flags(MailboxKey key, std::span<const Uid> uids,
                                                 const FlagChange& change) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   FlagResult result;
   for (const Uid uid : in_order(uids)) {
@@ -169,7 +183,7 @@ Result<FlagResult> Transaction::do_change_flags(MailboxKey key, std::span<const 
 }
 
 Result<void> Transaction::do_hide_from_pop3(MailboxKey key, std::span<const Uid> uids) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   bool any = false;
   for (const Uid uid : in_order(uids)) {
@@ -206,14 +220,19 @@ Result<void> Transaction::put_removed(const Open& mailbox, AccountRow& account,
   ++account.info.removed_messages;
   if (how != Removal::kMoved) account.info.removed_bytes += record.size;
   const Key key = removed_key(mailbox.key, batch_.now(), record.uid);
-  const RemovedRow row{record, mailbox.row.info.name, how, remover,
-                       keyword_names(mailbox.keywords, record.keywords)};
+  RemovedRow row;
+  row.message = record;
+  row.mailbox_name = mailbox.row.info.name;
+  row.how = how;
+  row.remover = remover;
+  row.keywords = keyword_names(mailbox.keywords, record.keywords);
+  if (auto shown = show(account.info, batch_.now(), row); !shown) return shown;
   return batch_.txn().put(batch_.tables().removed, key.view(), encode_removed(key.view(), row));
 }
 
 Result<Expunged> Transaction::do_expunge(MailboxKey key, std::span<const Uid> uids,
                                          const Remover& remover) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);

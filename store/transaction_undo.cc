@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "core/base/encoding.h"
+#include "store/names.h"
 #include "store/transaction.h"
 
 namespace twinpost::store {
@@ -90,7 +91,10 @@ Result<std::vector<Transaction::Removed>> Transaction::find_removed(AccountId ac
   }
   auto mailboxes = queries_.names(account, {});
   if (!mailboxes) return failed(mailboxes);
+  auto owner = queries_.account_row(account);
+  if (!owner) return failed(owner);
   for (const Queries::NamedMailbox& mailbox : *mailboxes) {
+    if (mailbox.id == owner->info.removed_mailbox) continue;  // not there but shown
     auto scanned = queries_.for_each_message(
         {account, mailbox.id}, {Uid(1), Uid(std::numeric_limits<std::uint32_t>::max())},
         [&wanted](const MessageRecord& record) {
@@ -110,24 +114,32 @@ Result<std::vector<Transaction::Removed>> Transaction::find_removed(AccountId ac
   return absent;
 }
 
-// Where a removed message goes: its mailbox may be gone, or have another name.
+// Where a removed message goes: its mailbox may be gone, or have another name. What was in a
+// mailbox whose name shows removed messages now, or is below that, comes back to INBOX.
 Result<MailboxId> Transaction::home_of(AccountId account, const Removed& removed,
                                        std::optional<MailboxId> to) {
   const MailboxId id = to.value_or(removed.id.mailbox);
   auto row = queries_.mailbox_row({account, id});
   if (row) return id;
   if (to || row.error().code != ErrorCode::kNotFound) return failed(row);
-  auto named = queries_.mailbox_id(account, removed.row.mailbox_name);
+  auto owner = queries_.account_row(account);
+  if (!owner) return failed(owner);
+  std::string name = removed.row.mailbox_name;
+  if (!check_place(owner->info, name)) name = kInbox;
+  auto named = queries_.mailbox_id(account, name);
+  if (named && *named && **named == owner->info.removed_mailbox) {
+    named = queries_.mailbox_id(account, kInbox);
+  }
   if (!named) return failed(named);
   if (*named) return **named;
-  auto made = do_create_mailbox(account, removed.row.mailbox_name, SpecialUse::kNone);
+  auto made = do_create_mailbox(account, name, SpecialUse::kNone);
   if (!made) return failed(made);
   return made->id;
 }
 
 Result<void> Transaction::put_back(MailboxKey key, std::span<Removed> removed, const Limits& limits,
                                    Undeleted& result) {
-  auto mailbox = open(key);
+  auto mailbox = open_to_change(key);
   if (!mailbox) return failed(mailbox);
   auto account = queries_.account_row(key.account);
   if (!account) return failed(account);
@@ -135,18 +147,14 @@ Result<void> Transaction::put_back(MailboxKey key, std::span<Removed> removed, c
   for (Removed& one : removed) {
     MessageRecord record = one.row.message;
     record.flags = static_cast<FlagBits>(record.flags & ~bit(Flag::kDeleted));
-    record.keywords = {};
-    for (const std::string& keyword : one.row.keywords) {
-      auto bits = keyword_bits(*mailbox, std::span(&keyword, 1));
-      if (!bits && bits.error().code == ErrorCode::kLimit) continue;  // as in a copy
-      if (!bits) return failed(bits);
-      record.keywords.low |= bits->low;
-      record.keywords.high |= bits->high;
-    }
+    auto keywords = keyword_bits_left(*mailbox, one.row.keywords);
+    if (!keywords) return failed(keywords);
+    record.keywords = *keywords;
     auto erased =
         batch_.txn().erase(batch_.tables().removed, removed_key(key.account, one.id).view());
     if (!erased) return failed(erased);
     count_out_removed(account->info, one.row);
+    if (auto unshown = unshow(account->info, one.row); !unshown) return unshown;
     ++account->info.messages;
     account->info.bytes += record.size;
     auto placed = place(*mailbox, std::move(record));
@@ -188,31 +196,41 @@ Result<Undeleted> Transaction::do_undelete(AccountId account_id, std::span<const
 
 Result<std::uint64_t> Transaction::do_forget_removed(AccountId account_id,
                                                      std::span<const RemovedId> ids) {
-  auto account = queries_.account_row(account_id);
-  if (!account) return failed(account);
-  std::uint64_t forgotten = 0;
-  for (const RemovedId& id : ids) {
-    auto gone = drop_removed(batch_, blobs_, *account, removed_key(account_id, id).view());
-    if (!gone) return failed(gone);
-    if (*gone) ++forgotten;
-  }
-  if (forgotten == 0) return forgotten;
-  batch_.note_reapable();
-  if (auto done = put(*account); !done) return failed(done);
+  std::vector<std::string> keys;
+  keys.reserve(ids.size());
+  for (const RemovedId& id : ids) keys.emplace_back(removed_key(account_id, id).view());
+  auto forgotten = do_drop_removed(account_id, keys);
+  if (forgotten && *forgotten > 0) batch_.note_reapable();
   return forgotten;
 }
 
+Result<std::uint64_t> Transaction::do_drop_removed(AccountId account_id,
+                                                   std::span<const std::string> keys) {
+  auto account = queries_.account_row(account_id);
+  if (!account) return failed(account);
+  std::uint64_t dropped = 0;
+  for (const std::string& key : keys) {
+    auto gone = drop_removed(*account, key);
+    if (!gone) return failed(gone);
+    if (*gone) ++dropped;
+  }
+  if (dropped == 0) return dropped;
+  if (auto done = put(*account); !done) return failed(done);
+  return dropped;
+}
+
 // A blob that is damaged must not keep its row for ever.
-Result<bool> drop_removed(Batch& batch, Blobs& blobs, AccountRow& account, std::string_view key) {
-  auto value = batch.txn().get(batch.tables().removed, key);
+Result<bool> Transaction::drop_removed(AccountRow& account, std::string_view key) {
+  auto value = batch_.txn().get(batch_.tables().removed, key);
   if (!value) return failed(value);
   if (!*value) return false;
   auto row = decode_removed(key, **value);
   if (!row) return failed(row);
-  auto erased = batch.txn().erase(batch.tables().removed, key);
+  auto erased = batch_.txn().erase(batch_.tables().removed, key);
   if (!erased) return failed(erased);
   count_out_removed(account.info, *row);
-  auto dropped = blobs.drop_reference(row->message.blob);
+  if (auto unshown = unshow(account.info, *row); !unshown) return failed(unshown);
+  auto dropped = blobs_.drop_reference(row->message.blob);
   const bool damaged = !dropped && (dropped.error().code == ErrorCode::kCorrupt ||
                                     dropped.error().code == ErrorCode::kNotFound);
   if (!dropped && !damaged) return failed(dropped);

@@ -94,6 +94,10 @@ struct AccountInfo {
   // What `removed` keeps of it; bytes without those of messages that were only moved.
   std::uint64_t removed_messages = 0;
   std::uint64_t removed_bytes = 0;
+  // The mailbox that shows its removed messages (WriteTxn::show_removed); 0: none. It is not among
+  // `mailboxes`, what is in it not among `messages` and `bytes`.
+  MailboxId removed_mailbox;
+  bool removed_shown = false;  // ... and those that were removed before it was made
 };
 
 inline constexpr std::uint32_t kMostMailboxes = 10'000;  // of one account
@@ -110,6 +114,8 @@ struct MailboxInfo {
   std::uint64_t bytes = 0;
   SpecialUse special_use = SpecialUse::kNone;
   bool subscribed = false;
+  // It holds what was removed from the others. Read-only, but for the store itself.
+  bool shows_removed = false;
   Uid first_recent;  // messages from here on have not been seen by any read-write SELECT (\Recent)
   std::string mailbox_guid;           // RFC 8474 MAILBOXID, 1..255 of [A-Za-z0-9_-]; kept by RENAME
   std::vector<std::string> keywords;  // names, by bit

@@ -60,6 +60,20 @@ class WriteTxn : public ReadView {
   [[nodiscard]] virtual Result<std::uint64_t> forget_removed(AccountId account,
                                                              std::span<const RemovedId> ids) = 0;
 
+  // Shows the account's removed messages to its users: in a mailbox of this name, made and
+  // subscribed, or renamed, if it has another one. From then on each removal puts a message there that goes with
+  // its row of `removed`; a message that was only moved is not shown. It counts for no quota, keeps
+  // flags but \Deleted, keywords, dates and EMAILID, and has a UIDL of its own. Whatever else would
+  // change that mailbox, or make one below it, is refused (kInvalid).
+  //
+  // What was removed before is shown too, some of it in each call: gives where the next one goes on
+  // (`after`); nothing once all is done. kExists where another mailbox has the name.
+  [[nodiscard]] virtual Result<std::optional<RemovedId>> show_removed(
+      AccountId account, std::string_view name, std::optional<RemovedId> after) = 0;
+  // Takes that mailbox away; what is in `removed` stays. Some of it in each call: true once all is
+  // done.
+  [[nodiscard]] virtual Result<bool> hide_removed(AccountId account) = 0;
+
   // A mailbox with this identity: made, or, where the mailbox of that name never had a message, given it.
   // One that had keeps its own, and only its special use is set where it had none.
   [[nodiscard]] virtual Result<MailboxInfo> adopt_mailbox(AccountId account,

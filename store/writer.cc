@@ -326,6 +326,14 @@ void Writer::finish(std::span<Job> jobs, Attempt done) {
   for (Finished& one : waiting_threads) one.done(std::move(one.result));
 }
 
+void Writer::announce(const Batch& batch) {
+  if (batch.changes().empty()) return;
+  std::vector<MailboxChanged> changes;
+  for (const auto& [key, change] : batch.changes()) changes.push_back(change);
+  parts_.executor.post(
+      [changes = std::move(changes), listeners = listeners_] { listeners->tell(changes); });
+}
+
 void Writer::do_chores() {
   const SteadyTime now = steady_now();
   if (now >= next_reader_check_) {
@@ -361,8 +369,11 @@ void Writer::reap() {
     step = reaper_.step(batch, keep);
     if (step && step->progress) {
       auto committed = batch.finish();
+      // What was dropped may have been shown in a mailbox.
+      if (committed) parts_.change_log.publish(batch.touched());
       if (committed) committed = (*txn)->commit();
       if (!committed) step = failed(committed);
+      if (committed) announce(batch);
       if (committed) {
         count_commit(began);
         reaped_blobs_ += step->reaped;

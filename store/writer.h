@@ -122,6 +122,7 @@ class Writer {
   [[nodiscard]] Result<void> wait_for(Job job);
   void finish(std::span<Job> jobs, Attempt done);
   void count_commit(SteadyTime began);
+  void announce(const Batch& batch);
   void do_chores();
   void reap();
 

@@ -82,6 +82,12 @@ struct Quota {
   bool warn_by_mail = false;                      // a message to the account, beside the log's line
 };
 
+// Removed messages, as long as limits.retention_days keeps them.
+struct Removed {
+  // The read-only mailbox in which IMAP users see theirs; empty: there is none.
+  std::string mailbox;
+};
+
 struct ServerConfig {
   std::string source;  // path of the file, for messages; empty: defaults
   std::string data = "/var/lib/twinpost";
@@ -92,6 +98,7 @@ struct ServerConfig {
   Limits limits;
   Storage storage;
   Quota quota;
+  Removed removed;
   log::Settings log;
 };
 using ServerConfigPtr = std::shared_ptr<const ServerConfig>;

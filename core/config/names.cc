@@ -47,6 +47,16 @@ Result<void> check_length(std::string_view name) {
   return {};
 }
 
+// Of a mailbox's name, and of one of its levels; less than the store and IMAP's LIST can take.
+constexpr std::size_t kMaxMailboxName = 250;
+
+bool is_own_name(std::string_view name) {
+  constexpr std::string_view kOwn[] = {"inbox", "sent", "drafts", "trash", "junk", "archive"};
+  const std::string lower = ascii::lower(name.substr(0, name.find('/')));
+  return lower == kOwn[0] || (lower.size() == name.size() &&
+                              std::find(std::begin(kOwn), std::end(kOwn), lower) != std::end(kOwn));
+}
+
 tl::unexpected<Error> bad_address(std::string_view address, std::string_view why) {
   return fail(ErrorCode::kInvalid,
               '"' + ascii::printable(address) +
@@ -92,6 +102,26 @@ Result<std::string> normalize_alias(std::string_view alias) {
   if (auto length = check_length(alias); !length) return tl::unexpected(length.error());
   if (auto domain = check_domain(alias.substr(1)); !domain) return tl::unexpected(domain.error());
   return ascii::lower(alias);
+}
+
+Result<std::string> check_mailbox_name(std::string_view name) {
+  const auto wrong = [name](std::string_view why) {
+    return fail(ErrorCode::kInvalid,
+                '"' + ascii::printable(name) + "\" can't be a mailbox here: " + std::string(why));
+  };
+  if (name.size() > kMaxMailboxName) {
+    return wrong("it is longer than " + std::to_string(kMaxMailboxName) + " octets");
+  }
+  if (!ascii::is_utf8(name)) return wrong("it is not UTF-8");
+  if (name.starts_with('/') || name.ends_with('/') || name.find("//") != std::string_view::npos) {
+    return wrong("it has an empty level");
+  }
+  const bool printable = std::none_of(name.begin(), name.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < ' ') || c == '\x7f' || c == '%' || c == '*';
+  });
+  if (!printable) return wrong("it has a control character, \"%\" or \"*\" in it");
+  if (is_own_name(name)) return wrong("it is one that accounts have for something else");
+  return std::string(name);
 }
 
 Result<void> check_listen_address(std::string_view address) {

@@ -148,6 +148,24 @@ const Fields<Quota>& quota_fields() {
   return fields;
 }
 
+Result<std::string> read_mailbox(const Json& value, const KeyInfo& info, const Place& place) {
+  auto name = read_text(value, info, place);
+  if (!name || name->empty()) return name;
+  auto checked = check_mailbox_name(*name);
+  if (!checked) return place.fail(checked.error().message);
+  return checked;
+}
+
+const Fields<Removed>& removed_fields() {
+  static const Fields<Removed> fields = {
+      value_field(key_info("mailbox", KeyType::kText,
+                           "read-only mailbox in which IMAP users see their removed messages, as "
+                           "\"Removed messages\"; empty: none"),
+                  &Removed::mailbox, read_mailbox, show_text),
+  };
+  return fields;
+}
+
 const Fields<log::Settings>& log_fields() {
   static const Fields<log::Settings> fields = {
       choice("level", &log::Settings::level,
@@ -180,6 +198,8 @@ const Fields<ServerConfig>& server_fields() {
       section("storage", &ServerConfig::storage, storage_fields(),
               "how message bodies are kept on the disk, from now on"),
       section("quota", &ServerConfig::quota, quota_fields(), "warnings before a quota is used up"),
+      section("removed", &ServerConfig::removed, removed_fields(),
+              "how users see their removed messages"),
       section("log", &ServerConfig::log, log_fields(), "logging"),
   };
   return fields;

@@ -172,7 +172,7 @@ Task<Reply> select(Session& session, const Command& command) {
   }
   const store::MailboxKey key{session.account_id(), opened->info.id};
   session.context().images->put(key, opened->image);
-  const bool read_only = arguments.read_only;
+  const bool read_only = arguments.read_only || opened->info.shows_removed;
   const store::Uid recent_from = co_await take_recent(session, key, opened->info, read_only);
   if (arguments.condstore) session.enabled().condstore = true;
   session.select(make_selected(session, *opened, read_only, recent_from, seen_before));
@@ -186,8 +186,8 @@ Task<Reply> select(Session& session, const Command& command) {
     }
     if (session.ended()) co_return Reply::said();
   }
-  co_return read_only ? Reply::ok("EXAMINE completed", "READ-ONLY")
-                      : Reply::ok("SELECT completed", "READ-WRITE");
+  co_return Reply::ok(arguments.read_only ? "EXAMINE completed" : "SELECT completed",
+                      read_only ? "READ-ONLY" : "READ-WRITE");
 }
 
 // RFC 9051 6.4.1: no EXPUNGE is sent; RFC 7162 3.2.8: nor is HIGHESTMODSEQ.

@@ -151,7 +151,7 @@ TEST_CASE("the server file's sections and limits are those that are promised") {
   const KeyInfo& file = server_schema();
   CHECK(names(file) == std::vector<std::string>{"version", "data", "accounts", "listen", "tls",
                                                 "plaintext_login", "limits", "storage", "quota",
-                                                "log"});
+                                                "removed", "log"});
   CHECK(names(file.keys[3]) ==
         std::vector<std::string>{"pop3", "pop3s", "imap", "imaps", "lmtp", "http", "admin"});
   CHECK(names(file.keys[6]) == std::vector<std::string>{"connections",
@@ -176,6 +176,7 @@ TEST_CASE("the server file's sections and limits are those that are promised") {
                                                         "stop_time"});
   CHECK(names(file.keys[7]) == std::vector<std::string>{"compression", "key_file"});
   CHECK(names(file.keys[8]) == std::vector<std::string>{"warn_at", "warn_by_mail"});
+  CHECK(names(file.keys[9]) == std::vector<std::string>{"mailbox"});
 }
 
 TEST_CASE("edit distance counts changes, additions, removals and swaps of neighbours") {

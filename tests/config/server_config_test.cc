@@ -40,6 +40,7 @@ TEST_CASE("an empty server file is valid and gives the defaults") {
   CHECK(config.limits.idle_time_pop3 == 10min);
   CHECK(config.quota.warn_at == std::vector<std::uint64_t>{80, 95});
   CHECK_FALSE(config.quota.warn_by_mail);
+  CHECK(config.removed.mailbox.empty());
   CHECK_FALSE(config.storage.compression);
   CHECK(config.storage.key_file.empty());
   CHECK(config.log.level == log::Level::kInfo);
@@ -62,6 +63,7 @@ TEST_CASE("every key of the server file reaches its setting") {
                "idle_time_lmtp": "15 h", "write_time": "2 days", "stop_time": "17 ms"},
     "storage": {"compression": true, "key_file": "/srv/keys"},
     "quota": {"warn_at": [50, 75, 100], "warn_by_mail": true},
+    "removed": {"mailbox": "Mail/Removed messages"},
     "log": {"level": "debug", "format": "json", "file": "/var/log/twinpost"}
   })");
   CHECK(config.data == "/srv/mail");
@@ -98,6 +100,7 @@ TEST_CASE("every key of the server file reaches its setting") {
   CHECK(config.limits.stop_time == 17ms);
   CHECK(config.quota.warn_at == std::vector<std::uint64_t>{50, 75, 100});
   CHECK(config.quota.warn_by_mail);
+  CHECK(config.removed.mailbox == "Mail/Removed messages");
   CHECK(config.storage.compression);
   CHECK(config.storage.key_file == "/srv/keys");
   CHECK(config.log.level == log::Level::kDebug);
@@ -120,7 +123,20 @@ TEST_CASE("what the server file gets wrong is said in one line with the path of 
        "t.json: log.colour: unknown key (known here: level, format, file)"},
       {R"({"a\nb": 1})",
        "t.json: \"a\\x0ab\": unknown key (known here: version, data, accounts, listen, tls, "
-       "plaintext_login, limits, storage, quota, log)"},
+       "plaintext_login, limits, storage, quota, removed, log)"},
+      {R"({"removed": {"mailbox": "a//b"}})",
+       R"(t.json: removed.mailbox: "a//b" can't be a mailbox here: it has an empty level)"},
+      {R"({"removed": {"mailbox": "Inbox/removed"}})",
+       "t.json: removed.mailbox: \"Inbox/removed\" can't be a mailbox here: it is one that "
+       "accounts "
+       "have for something else"},
+      {R"({"removed": {"mailbox": "Trash"}})",
+       "t.json: removed.mailbox: \"Trash\" can't be a mailbox here: it is one that accounts "
+       "have for something else"},
+      {R"({"removed": {"mailbox": "100%"}})",
+       "t.json: removed.mailbox: \"100%\" can't be a mailbox here: it has a control character, "
+       "\"%\" or \"*\" in it"},
+      {R"({"removed": {"mailbox": 1}})", "t.json: removed.mailbox: must be a string, not a number"},
       {R"({"listen": {"pop3": "127.0.0.1:110"}})",
        R"(t.json: listen.pop3: must be a list, like ["127.0.0.1:110"], not a string)"},
       {R"({"listen": {"pop3": ["*:1", 110]}})",

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "store/queries.h"
 #include "store/transaction.h"
@@ -47,8 +48,10 @@ namespace {
 struct Checker {
   RawStore raw;
   std::vector<std::string> wrong;
-  std::map<std::uint64_t, std::uint32_t> references;  // by blob, as found
-  std::map<std::uint32_t, AccountInfo> use;           // by account, as found
+  std::map<std::uint64_t, std::uint32_t> references;                    // by blob, as found
+  std::map<std::uint32_t, AccountInfo> use;                             // by account, as found
+  std::set<std::pair<std::uint32_t, std::uint32_t>> removed_mailboxes;  // that show removals
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>> shown;
 
   explicit Checker(const std::string& folder) : raw(folder) {}
 
@@ -65,6 +68,12 @@ struct Checker {
     std::map<std::pair<std::uint32_t, std::uint32_t>, MailboxInfo> found;
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> last_uid;
     std::set<std::uint64_t> serials;
+    for (const auto& [key, value] : raw.all(raw.tables.mailboxes)) {
+      const auto row = decode_mailbox(key, value);
+      if (row && row->info.shows_removed) {
+        removed_mailboxes.insert({Reader(key).key_u32(), row->info.id.value()});
+      }
+    }
     for (const auto& [key, value] : raw.all(raw.tables.messages)) {
       MessageRecord record;
       if (!sound(decode_message(key, value, record), "message")) continue;
@@ -73,8 +82,12 @@ struct Checker {
       const std::uint32_t mailbox = in.key_u32();
       count_in(found[{account, mailbox}], record);
       last_uid[{account, mailbox}] = record.uid.value();
-      ++use[account].messages;
-      use[account].bytes += record.size;
+      if (!removed_mailboxes.contains({account, mailbox})) {
+        ++use[account].messages;
+        use[account].bytes += record.size;
+      } else {
+        shown.insert({account, mailbox, record.uid.value()});
+      }
       ++references[record.blob.value()];
       expect(serials.insert(record.serial.value()).second, "a serial twice");
     }
@@ -129,11 +142,20 @@ struct Checker {
         if (!removed_at.starts_with(key)) continue;
         const auto kept = decode_removed(removed_at, removed);
         ++messages;
+        if (kept) {
+          shown.erase({row->info.id.value(), kept->shown_in.value(), kept->shown_as.value()});
+        }
         if (kept && kept->how != Removal::kMoved) bytes += kept->message.size;
       }
       expect(messages == row->info.removed_messages, row->info.name + ": removed messages");
       expect(bytes == row->info.removed_bytes, row->info.name + ": removed bytes");
+      const std::uint32_t shows = row->info.removed_mailbox.value();
+      const auto at = std::make_pair(row->info.id.value(), shows);
+      expect(removed_mailboxes.erase(at) == (shows != 0 ? 1 : 0),
+             row->info.name + ": its removed messages' mailbox");
     }
+    expect(removed_mailboxes.empty(), "removed messages' mailboxes that no account has");
+    expect(shown.empty(), "shown messages that are not among the removed ones");
   }
 
   void check_blobs() {

@@ -65,6 +65,10 @@ bool assign_switch(std::string_view value, bool& target) {
 
 bool set_config(config::ServerConfig& server, std::string_view key, std::string_view value) {
   if (key == "plaintext_login") return assign(kPlaintextLogin, value, server.plaintext_login);
+  if (key == "removed.mailbox") {
+    server.removed.mailbox = value == "none" ? "" : value;
+    return true;
+  }
   if (const auto count = kCounts.find(key); count != kCounts.end()) {
     return assign_count(value, server.limits.*count->second);
   }

@@ -207,10 +207,17 @@ Result<void> Restore::restore_mailbox(const ListedMailbox& mailbox) {
   auto there = uidls_of(done.name);
   if (!there) return tl::unexpected(there.error());
   bool anew = !*there;
-  if (*there && (*there)->empty() && !options_.dry_run) {
+  if (*there && !options_.dry_run) {
     auto never = never_had_a_message(done.name);
+    if (!never && never.error().code == ErrorCode::kInvalid) {
+      // The server's own, which shows removed messages: nothing comes into it.
+      failure(never.error().message);
+      done.failed = line.messages;
+      report_.mailboxes.push_back(done);
+      return {};
+    }
     if (!never) return tl::unexpected(never.error());
-    anew = *never;
+    if ((*there)->empty()) anew = *never;
   }
   done.made = anew;
   Result<void> result;

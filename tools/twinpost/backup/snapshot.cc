@@ -117,6 +117,11 @@ class Walk {
       return {};
     }
     for (const store::MailboxInfo& listed : *mailboxes) {
+      // What is in it was removed; a restore's own server makes it anew where that is wanted.
+      if (listed.shows_removed) {
+        std::erase(account.subscriptions, listed.name);
+        continue;
+      }
       const store::MailboxKey key{account.info.id, listed.id};
       // Once more, with its keywords.
       auto mailbox = view_.mailbox(key);

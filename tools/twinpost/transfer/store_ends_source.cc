@@ -46,6 +46,7 @@ Result<std::vector<MailFolder>> StoreSource::folders() {
     const std::set<std::string> subscribed(names->begin(), names->end());
     Folders folders;
     for (const store::MailboxInfo& mailbox : *mailboxes) {
+      if (mailbox.shows_removed) continue;
       MailFolder folder;
       folder.name = mailbox.name;
       folder.uid_validity = mailbox.uid_validity;
