@@ -1,5 +1,6 @@
 #include "store/compact.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <sys/statvfs.h>
 
@@ -10,8 +11,12 @@ using engine::failed;
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1024 * 1024;
-// Beside the copy itself: what comes in meanwhile.
-constexpr std::uint64_t kSpareOctets = 64 * kMebibyte;
+// Beside the copy itself: what comes in meanwhile. A small store must not need a large disk; where it is
+// not enough after all, the copy is given up and nothing has changed.
+constexpr std::uint64_t kMostSpareOctets = 64 * kMebibyte;
+std::uint64_t with_spare(std::uint64_t live) {
+  return live + std::min(kMostSpareOctets, live / 4 + kMebibyte);
+}
 // So many changes are carried over in the pause that everybody notices (some milliseconds).
 constexpr std::uint64_t kFewChanges = 1'000;
 constexpr unsigned kMostRounds = 20;
@@ -35,7 +40,7 @@ Result<Store::Compacted> compact_environment(engine::Environment& environment,
   auto before = environment.stats();
   if (!before) return failed(before);
   const std::uint64_t live = (before->used_pages - before->free_pages) * before->page_octets;
-  if (auto room = check_room(folder, live + kSpareOctets); !room) return failed(room);
+  if (auto room = check_room(folder, with_spare(live)); !room) return failed(room);
   auto compaction =
       environment.begin_compaction([&progress](std::uint64_t done, std::uint64_t total) {
         return !progress || progress("copying", done, total);
