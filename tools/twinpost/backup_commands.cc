@@ -169,6 +169,10 @@ Result<void> run_verify(Context& context, const Arguments& arguments) {
     fmt::print("{} generations, {} bodies, {:.1f} MB: {}\n", report->generations, report->bodies,
                megabytes(report->octets),
                report->problems == 0 ? "all good" : fmt::format("{} problems", report->problems));
+    if (report->unreadable_bodies > 0 && report->problems == 0) {
+      fmt::print("{} bodies can't be read; no message needs them, or they are there again\n",
+                 report->unreadable_bodies);
+    }
   }
   if (report->problems > 0) {
     fmt::print(stderr,
@@ -296,6 +300,13 @@ Result<void> run_restore(Context& context, Arguments& arguments) {
   }
   print_report(report, arguments);
   const bool nothing = report.restored == 0 && report.already_there == 0;
+  // The latest that can be read need not be the latest.
+  const bool is_latest = !arguments.generation.empty() || repository->lost_generations() == 0;
+  if (!is_latest) {
+    fmt::print(stderr, "twinpost: the latest that can be read, {}, was taken\n",
+               to_string(*generation));
+    context.exit_code = 1;
+  }
   if (!done) {
     context.fail(done.error().message);
     if (nothing) context.exit_code = 2;

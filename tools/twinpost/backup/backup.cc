@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "tools/twinpost/backup/bases.h"
 #include "tools/twinpost/backup/manifest.h"
 #include "tools/twinpost/backup/section_writer.h"
 #include "tools/twinpost/backup/snapshot.h"
@@ -83,9 +84,7 @@ class Run {
   Result<BackupReport> run();
 
  private:
-  [[nodiscard]] Result<BaseMailboxes> find_bases();
-  [[nodiscard]] Result<void> add_bases(const GenerationName& generation, const std::string& account,
-                                       BaseMailboxes& bases);
+  [[nodiscard]] Result<BaseMailboxes> earlier_mailboxes();
   [[nodiscard]] Result<void> read_snapshot(const std::string& folder);
   [[nodiscard]] Result<std::vector<store::BlobId>> wanted_bodies();
   [[nodiscard]] Result<void> read_bodies();
@@ -144,47 +143,17 @@ Result<BackupReport> Run::run() {
   return std::move(report_);
 }
 
-Result<BaseMailboxes> Run::find_bases() {
-  BaseMailboxes bases;
-  if (options_.full || repository_.generations().empty()) return bases;
-  const GenerationName last = repository_.generations().back().name;
-  auto accounts = repository_.accounts(last);
-  if (!accounts) {
-    report_.problems.push_back(accounts.error().message);
-    return bases;
-  }
-  for (const AccountPlace& place : **accounts) {
-    // What can't be read is not built on.
-    if (auto added = add_bases(last, place.name, bases); !added) {
-      report_.problems.push_back(added.error().message);
-    }
-  }
-  return bases;
-}
-
-Result<void> Run::add_bases(const GenerationName& generation, const std::string& account,
-                            BaseMailboxes& bases) {
-  auto section = repository_.section(generation, account);
-  if (!section) return tl::unexpected(section.error());
-  for (const ListedMailbox& mailbox : (*section)->mailboxes) {
-    const MailboxLine& line = mailbox.line;
-    if (line.left_out > 0) continue;
-    BaseMailbox base;
-    base.generation = line.listing == Listing::kSame ? *line.base : generation;
-    base.highest_modseq = line.highest_modseq;
-    base.uid_next = line.uid_next;
-    base.messages = line.messages;
-    base.octets = line.octets;
-    base.chain = line.chain;
-    base.weight = line.weight;
-    if (repository_.find(base.generation) == nullptr) continue;
-    bases.emplace(base_key(account, line.guid, line.uid_validity), base);
-  }
-  return {};
+Result<BaseMailboxes> Run::earlier_mailboxes() {
+  if (options_.full || repository_.generations().empty()) return BaseMailboxes{};
+  auto bases = find_bases(repository_, packs_, options_.progress);
+  if (!bases) return tl::unexpected(bases.error());
+  distrust_ = distrust_ || bases->unknown;
+  report_.problems = std::move(bases->problems);
+  return std::move(bases->mailboxes);
 }
 
 Result<void> Run::read_snapshot(const std::string& folder) {
-  auto bases = find_bases();
+  auto bases = earlier_mailboxes();
   if (!bases) return tl::unexpected(bases.error());
   for (;;) {
     auto spool = RecordSpool::create(folder);
@@ -279,14 +248,12 @@ Result<void> Run::write_manifest(const std::string& folder) {
   auto manifest =
       ManifestWriter::create(folder + "/" + manifest_name(info.manifest), repository_.coder());
   if (!manifest) return tl::unexpected(manifest.error());
-  IndexWriter index;
-  for (const AccountSnapshot& account : snapshot_.accounts) {
-    if (!tell("writing", info.accounts, snapshot_.accounts.size())) return stopped();
-    SectionWriter section(*manifest, account.info.name);
-    if (auto done = write_account(account, section); !done) return done;
-    index.add(section.finish(), info);
+  SectionWriter sections(*manifest);
+  for (std::size_t i = 0; i < snapshot_.accounts.size(); ++i) {
+    if (!tell("writing", i, snapshot_.accounts.size())) return stopped();
+    if (auto done = write_account(snapshot_.accounts[i], sections); !done) return done;
   }
-  return index.finish(*manifest, info);
+  return sections.finish(info);
 }
 
 Result<void> Run::write_account(const AccountSnapshot& account, SectionWriter& section) {
@@ -295,7 +262,7 @@ Result<void> Run::write_account(const AccountSnapshot& account, SectionWriter& s
   line.id = account.info.id;
   line.provisioned = account.info.provisioned;
   line.subscriptions = account.subscriptions;
-  if (auto done = section.account(line); !done) return done;
+  if (auto done = section.account(std::move(line)); !done) return done;
   for (const MailboxSnapshot& mailbox : account.mailboxes) {
     if (auto done = write_mailbox(account, mailbox, section); !done) return done;
   }
@@ -388,7 +355,7 @@ Result<void> Run::write_mailbox(const AccountSnapshot& account, const MailboxSna
   } else {
     ++report_.full_mailboxes;
   }
-  if (auto done = section.mailbox(line); !done) return done;
+  if (auto done = section.mailbox(std::move(line)); !done) return done;
   return spool_->read(mailbox.spool_offset, mailbox.records,
                       [&](const store::MessageRecord& record) -> Result<void> {
                         if (gone_.contains(record.blob) || damaged_.contains(record.blob)) {

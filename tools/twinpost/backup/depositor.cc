@@ -89,6 +89,10 @@ Result<std::vector<Depositor::Item>> Depositor::deposit(std::vector<Item> items)
       refused.push_back(std::move(items[i]));
       continue;
     }
+    if (code == to_string(ErrorCode::kDiskFull)) {
+      return fail(ErrorCode::kDiskFull, one.value("error", std::string("the disk is full")) +
+                                            ": make room, then run this again to go on");
+    }
     const bool known = one.value("known", false) || code == to_string(ErrorCode::kExists);
     const auto uid = store::Uid(one.value("uid", std::uint32_t{0}));
     std::string error = known || uid.value() != 0 ? "" : one.value("error", std::string("refused"));

@@ -167,7 +167,9 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-Result<void> write_sealed_text(const std::string& path, std::string_view text) {
+namespace {
+
+Result<void> write_one(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".new";
   auto file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
   if (!file) return tl::unexpected(file.error());
@@ -182,7 +184,7 @@ Result<void> write_sealed_text(const std::string& path, std::string_view text) {
   return done;
 }
 
-Result<std::string> read_sealed_text(const std::string& path, std::size_t limit) {
+Result<std::string> read_one(const std::string& path, std::size_t limit) {
   auto file = File::open(path, O_RDONLY);
   if (!file) return tl::unexpected(file.error());
   const auto size = file->size();
@@ -199,6 +201,29 @@ Result<std::string> read_sealed_text(const std::string& path, std::size_t limit)
     return fail(ErrorCode::kCorrupt, path + " does not match its checksum");
   }
   return std::string(text);
+}
+
+}  // namespace
+
+std::string copy_of(const std::string& path) { return path + ".copy"; }
+
+Result<void> write_sealed_text(const std::string& path, std::string_view text) {
+  auto done = write_one(path, text);
+  if (done) done = write_one(copy_of(path), text);
+  return done;
+}
+
+Result<SealedText> read_sealed_text(const std::string& path, std::size_t limit) {
+  auto text = read_one(path, limit);
+  auto copy = read_one(copy_of(path), limit);
+  if (!text && !copy) {
+    const bool is_gone = text.error().code == ErrorCode::kNotFound;
+    return tl::unexpected(is_gone ? copy.error() : text.error());
+  }
+  if (!text) return SealedText{*std::move(copy), text.error().message + ": its copy is read"};
+  if (!copy) return SealedText{*std::move(text), copy.error().message};
+  std::string problem = *text == *copy ? "" : copy_of(path) + " is another one's copy";
+  return SealedText{*std::move(text), std::move(problem)};
 }
 
 std::string hex(const Sha256Digest& digest) {

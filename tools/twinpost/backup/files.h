@@ -66,11 +66,17 @@ class Appender {
 [[nodiscard]] Result<std::vector<std::string>> names_in(const std::string& folder);  // sorted
 [[nodiscard]] bool exists(const std::string& path);
 
-// A small text file that ends with the line {"sha256":"..."} over all that stands before it.
-// Written under another name first, and synced.
+// A small text file that ends with the line {"sha256":"..."} over all that stands before it, and a
+// copy of it beside it, PATH.copy. Each is written under another name first, and synced.
 [[nodiscard]] Result<void> write_sealed_text(const std::string& path, std::string_view text);
-// Without that line. kNotFound; kCorrupt where the checksum does not fit; kTooLarge over `limit`.
-[[nodiscard]] Result<std::string> read_sealed_text(const std::string& path, std::size_t limit);
+
+struct SealedText {
+  std::string text;     // without the last line
+  std::string problem;  // where the file or its copy is not as it should be
+};
+// kNotFound; kCorrupt where neither's checksum fits; kTooLarge over `limit`.
+[[nodiscard]] Result<SealedText> read_sealed_text(const std::string& path, std::size_t limit);
+[[nodiscard]] std::string copy_of(const std::string& path);
 
 [[nodiscard]] std::string hex(const Sha256Digest& digest);
 [[nodiscard]] Sha256Digest sha256(std::string_view octets);

@@ -64,47 +64,19 @@ void check_base(Members& members, const MailboxLine& mailbox) {
 
 }  // namespace
 
-std::string encode_place(const AccountPlace& place) {
-  Ordered object;
-  put_text(object, "account", place.name);
-  object["offset"] = place.offset;
-  object["octets"] = place.octets;
-  object["sha256"] = hex(place.sha256);
-  object["mailboxes"] = place.mailboxes;
-  object["messages"] = place.messages;
-  object["size"] = place.size;
-  return line_of(object);
-}
+namespace {
 
-Result<AccountPlace> decode_place(std::string_view line) {
-  auto json = parse(line, "index");
-  if (!json) return tl::unexpected(json.error());
-  Members members(*json, "index");
-  AccountPlace place;
-  place.name = octets(members, "account", "account_base64");
-  place.offset = members.number("offset", 0, kMost);
-  place.octets = members.number("octets", 0, kMost);
-  place.sha256 = digest_member(members, "sha256");
-  place.mailboxes = members.number("mailboxes", 0, kMost);
-  place.messages = members.number("messages", 0, kMost);
-  place.size = members.number("size", 0, kMost);
-  if (auto good = finish(members); !good) return tl::unexpected(good.error());
-  return place;
-}
-
-std::string encode_account(const AccountLine& account) {
+Ordered object_of(const AccountLine& account) {
   Ordered object;
   put_text(object, "account", account.name);
   object["id"] = account.id.value();
   if (account.provisioned) object["provisioned"] = true;
   put_texts(object, "subscriptions", account.subscriptions);
-  return line_of(object);
+  return object;
 }
 
-Result<AccountLine> decode_account(std::string_view line) {
-  auto json = parse(line, "account");
-  if (!json) return tl::unexpected(json.error());
-  Members members(*json, "account");
+Result<AccountLine> account_of(const Json& json) {
+  Members members(json, "account");
   AccountLine account;
   account.name = octets(members, "account", "account_base64");
   account.id = store::AccountId(number32(members, "id"));
@@ -114,7 +86,7 @@ Result<AccountLine> decode_account(std::string_view line) {
   return account;
 }
 
-std::string encode_mailbox(const MailboxLine& mailbox) {
+Ordered object_of(const MailboxLine& mailbox) {
   Ordered object;
   put_text(object, "mailbox", mailbox.name);
   object["id"] = mailbox.id.value();
@@ -136,13 +108,11 @@ std::string encode_mailbox(const MailboxLine& mailbox) {
   if (!mailbox.gone.empty()) object["gone"] = encode_uids(mailbox.gone);
   object["records"] = mailbox.records;
   object["left_out"] = mailbox.left_out;
-  return line_of(object);
+  return object;
 }
 
-Result<MailboxLine> decode_mailbox(std::string_view line) {
-  auto json = parse(line, "mailbox");
-  if (!json) return tl::unexpected(json.error());
-  Members members(*json, "mailbox");
+Result<MailboxLine> mailbox_of(const Json& json) {
+  Members members(json, "mailbox");
   MailboxLine mailbox;
   mailbox.name = octets(members, "mailbox", "mailbox_base64");
   if (auto good = store::check_name(mailbox.name); !good) members.fault("mailbox", good.error());
@@ -177,6 +147,87 @@ Result<MailboxLine> decode_mailbox(std::string_view line) {
   mailbox.left_out = members.number("left_out", 0, kMost);
   if (auto good = finish(members); !good) return tl::unexpected(good.error());
   return mailbox;
+}
+
+// Takes the copy of a line out of an entry of the index.
+Json take_line(Json& entry) {
+  const auto found = entry.is_object() ? entry.find("line") : entry.end();
+  if (found == entry.end()) return {};
+  Json line = std::move(*found);
+  entry.erase(found);
+  return line;
+}
+
+}  // namespace
+
+std::string encode_account(const AccountLine& account) { return line_of(object_of(account)); }
+
+Result<AccountLine> decode_account(std::string_view line) {
+  const auto json = parse(line, "account");
+  if (!json) return tl::unexpected(json.error());
+  return account_of(*json);
+}
+
+std::string encode_mailbox(const MailboxLine& mailbox) { return line_of(object_of(mailbox)); }
+
+Result<MailboxLine> decode_mailbox(std::string_view line) {
+  const auto json = parse(line, "mailbox");
+  if (!json) return tl::unexpected(json.error());
+  return mailbox_of(*json);
+}
+
+std::string encode_entry(const AccountEntry& entry) {
+  Ordered object;
+  object["account_at"] = entry.at;
+  object["mailboxes"] = entry.mailboxes;
+  object["messages"] = entry.messages;
+  object["size"] = entry.size;
+  object["line"] = object_of(entry.line);
+  return line_of(object);
+}
+
+Result<AccountEntry> decode_account_entry(std::string_view line) {
+  auto json = parse(line, "index");
+  if (!json) return tl::unexpected(json.error());
+  const Json copy = take_line(*json);
+  Members members(*json, "index");
+  AccountEntry entry;
+  entry.at = members.number("account_at", 0, kMost);
+  entry.mailboxes = members.number("mailboxes", 0, kMost);
+  entry.messages = members.number("messages", 0, kMost);
+  entry.size = members.number("size", 0, kMost);
+  if (auto good = finish(members); !good) return tl::unexpected(good.error());
+  auto account = account_of(copy);
+  if (!account) return tl::unexpected(account.error());
+  entry.line = *std::move(account);
+  return entry;
+}
+
+std::string encode_entry(const MailboxEntry& entry) {
+  Ordered object;
+  object["mailbox_at"] = entry.at;
+  object["account_id"] = entry.account.value();
+  object["offset"] = entry.offset;
+  object["octets"] = entry.octets;
+  object["line"] = object_of(entry.line);
+  return line_of(object);
+}
+
+Result<MailboxEntry> decode_mailbox_entry(std::string_view line) {
+  auto json = parse(line, "index");
+  if (!json) return tl::unexpected(json.error());
+  const Json copy = take_line(*json);
+  Members members(*json, "index");
+  MailboxEntry entry;
+  entry.at = members.number("mailbox_at", 0, kMost);
+  entry.account = store::AccountId(number32(members, "account_id"));
+  entry.offset = members.number("offset", 0, kMost);
+  entry.octets = members.number("octets", 0, kMost);
+  if (auto good = finish(members); !good) return tl::unexpected(good.error());
+  auto mailbox = mailbox_of(copy);
+  if (!mailbox) return tl::unexpected(mailbox.error());
+  entry.line = *std::move(mailbox);
+  return entry;
 }
 
 std::vector<std::string> flag_names(store::FlagBits flags) {
@@ -241,6 +292,8 @@ LineKind kind_of(std::string_view line) {
   if (line.starts_with("{\"account\":") || line.starts_with("{\"account_base64\":")) {
     return LineKind::kAccount;
   }
+  if (line.starts_with("{\"account_at\":")) return LineKind::kAccountEntry;
+  if (line.starts_with("{\"mailbox_at\":")) return LineKind::kMailboxEntry;
   return LineKind::kOther;
 }
 

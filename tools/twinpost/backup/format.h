@@ -1,10 +1,12 @@
-// The format of a backup, version 1.
+// The format of a backup, version 2.
 //
-//   DIR/backup.json           which store this is a backup of; ends with a checksum (files.h)
+//   DIR/backup.json           which store this is a backup of; ends with a checksum (files.h), and
+//                             has a copy beside it, backup.json.copy
 //   DIR/lock                  held by the one run, or prune
 //   DIR/prune.lock            held by prune, shared by readers
 //   DIR/generations/<G>/      one run; G is the time and a number: "20260131T080509Z-1"
-//       generation.json       what is in it, and which manifest it has; ends with a checksum
+//       generation.json       what is in it, and which manifest it has; ends with a checksum, and
+//                             has a copy too
 //       manifest-<n>          accounts, mailboxes, messages (below); n grows where prune writes
 //                             it anew. generation.json has its checksum
 //   DIR/packs/000001.pack     bodies, each once over all generations (pack.h), each with checksums
@@ -14,22 +16,28 @@
 // nobody reads it. A generation is written as ".<G>" and renamed when everything in it, and all its
 // bodies, are on the disk. No name from the store is ever a path.
 //
-// The manifest is text, JSON lines. Where the backup is encrypted the text is kept in sealed blocks
+// The manifest is text, JSON lines, each with a check of its own (checked_line.h), so that damage
+// costs the lines that it is in. Where the backup is encrypted the text is kept in sealed blocks
 // (manifest.h), else the file is the text. First the accounts, each a section:
 //
-//   {"account":"ann@example.org","id":1,"provisioned":true,"subscriptions":["INBOX","Sent"]}
+//   {"account":"ann@example.org","id":1,"provisioned":true,"subscriptions":["INBOX","Sent"],
+//    "crc":".."}
 //   {"mailbox":"INBOX","id":1,"guid":"M0f..","uid_validity":1700000000,"uid_next":18,
 //    "highest_modseq":40,"subscribed":true,"keywords":["$Junk"],"messages":3,"octets":5120,
-//    "kind":"full","chain":0,"weight":0,"records":3,"left_out":0}
+//    "kind":"full","chain":0,"weight":0,"records":3,"left_out":0,"crc":".."}
 //   {"uid":3,"flags":["\\Seen"],"modseq":12,"date":1700000000,"zone":60,"saved":1700000001,
 //    "size":1700,"prefix":"Return-Path: <sam@example.net>\r\n","uidl":"5f0c..",
-//    "email_id":"<16 hex digits>","thread_id":"<16 hex digits>","body":"<64 hex digits>"}
+//    "email_id":"<16 hex digits>","thread_id":"<16 hex digits>","body":"<64 hex digits>",
+//    "crc":".."}
 //   ...
 //
-// then the index, one line an account, which generation.json says the place of:
+// then the index, which generation.json says the place of: where each section and each mailbox's
+// messages are, with a copy of the line that begins them. A mailbox whose line is damaged is read
+// by the index, and one that the index has lost, by the line. An account's entry stands before
+// those of its mailboxes:
 //
-//   {"account":"ann@example.org","offset":0,"octets":70211,"sha256":"..","mailboxes":7,
-//    "messages":201,"size":912000}
+//   {"account_at":0,"mailboxes":7,"messages":201,"size":912000,"line":{"account":..},"crc":".."}
+//   {"mailbox_at":113,"account_id":1,"offset":390,"octets":820,"line":{"mailbox":..},"crc":".."}
 //
 // (each of them one line in the file).
 //
@@ -65,7 +73,7 @@ namespace twinpost::tools::backup {
 using Json = nlohmann::json;
 using BodyName = Sha256Digest;
 
-inline constexpr std::uint64_t kFormatVersion = 1;
+inline constexpr std::uint64_t kFormatVersion = 2;
 inline constexpr unsigned kLongestChain = 16;
 inline constexpr std::size_t kLargestLine =
     64 * 1024 * 1024;  // 10,000 subscriptions, 100,000 runs of UIDs
@@ -120,25 +128,13 @@ struct GenerationInfo {
 [[nodiscard]] Result<GenerationInfo> decode_generation(std::string_view text);
 [[nodiscard]] std::string manifest_name(std::uint32_t number);
 
-// A line of the index.
-struct AccountPlace {
-  std::string name;
-  std::uint64_t offset = 0;
-  std::uint64_t octets = 0;
-  Sha256Digest sha256{};
-  std::uint64_t mailboxes = 0;
-  std::uint64_t messages = 0;
-  std::uint64_t size = 0;
-};
-[[nodiscard]] std::string encode_place(const AccountPlace& place);
-[[nodiscard]] Result<AccountPlace> decode_place(std::string_view line);
-
 struct AccountLine {
   std::string name;
   store::AccountId id;
   bool provisioned = false;
   std::vector<std::string> subscriptions;
 };
+// These lines are without the check that they have in the file.
 [[nodiscard]] std::string encode_account(const AccountLine& account);
 [[nodiscard]] Result<AccountLine> decode_account(std::string_view line);
 
@@ -185,8 +181,37 @@ struct MessageLine {
 [[nodiscard]] std::string encode_message(const MessageLine& message);
 [[nodiscard]] Result<MessageLine> decode_message(std::string_view line);
 
+// An account's entry in the index.
+struct AccountEntry {
+  std::uint64_t at = 0;  // of its line
+  std::uint64_t mailboxes = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t size = 0;
+  AccountLine line;
+};
+[[nodiscard]] std::string encode_entry(const AccountEntry& entry);
+[[nodiscard]] Result<AccountEntry> decode_account_entry(std::string_view line);
+
+// A mailbox's.
+struct MailboxEntry {
+  std::uint64_t at = 0;
+  store::AccountId account;
+  std::uint64_t offset = 0;  // of its message lines
+  std::uint64_t octets = 0;
+  MailboxLine line;
+};
+[[nodiscard]] std::string encode_entry(const MailboxEntry& entry);
+[[nodiscard]] Result<MailboxEntry> decode_mailbox_entry(std::string_view line);
+
 // What a line is, by its beginning, without reading it all.
-enum class LineKind : std::uint8_t { kAccount, kMailbox, kMessage, kOther };
+enum class LineKind : std::uint8_t {
+  kAccount,
+  kMailbox,
+  kMessage,
+  kAccountEntry,
+  kMailboxEntry,
+  kOther
+};
 [[nodiscard]] LineKind kind_of(std::string_view line);
 // The UID at a message line's beginning; 0 where there is none.
 [[nodiscard]] store::Uid uid_of_line(std::string_view line);

@@ -35,6 +35,12 @@ Result<BackupInfo> decode_backup(std::string_view text) {
                             "formats up to {}",
                             version, TWINPOST_VERSION, kFormatVersion));
   }
+  if (version > 0 && version < kFormatVersion) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("the backup has format {}, of a version of Twinpost before its first "
+                            "release: back up to a new folder",
+                            version));
+  }
   Members members(*json, "backup.json");
   (void)members.number("twinpost_backup", 1, kMost);
   BackupInfo info;

@@ -10,12 +10,12 @@ namespace twinpost::tools::backup {
 
 namespace {
 
-constexpr std::string_view kBegins = "TPSEAL01";
-constexpr std::string_view kEnds = "TPSEALED";
+constexpr std::string_view kBegins = "TPSEAL02";
 constexpr std::string_view kBlockMagic = "BLCK";
-constexpr std::size_t kBlockHeader = 24;
-constexpr std::size_t kTrailer = 8 + 32;
+constexpr std::size_t kHeaderChecked = 28;
+constexpr std::size_t kBlockHeader = kHeaderChecked + 4;
 constexpr std::size_t kReadAhead = 256 * 1024;
+constexpr std::size_t kSector = 4096;
 // A sealed block is a little larger than what is in it.
 constexpr std::uint32_t kLargestStored = 2 * ManifestWriter::kBlockOctets;
 
@@ -30,8 +30,20 @@ std::uint32_t get32(std::string_view octets, std::size_t at) {
   return store::little_endian(value);
 }
 
-tl::unexpected<Error> damaged(const File& file) {
-  return fail(ErrorCode::kCorrupt, file.path() + " is damaged");
+// Where a block may begin at or after `from`; `end` where none does.
+std::uint64_t find_magic(const File& file, std::uint64_t from, std::uint64_t end) {
+  std::string window;
+  while (from + kBlockHeader <= end) {
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kReadAhead, end - from));
+    if (!file.read_at(from, length, window)) {
+      from += std::min<std::uint64_t>(kSector, length);
+      continue;
+    }
+    const auto found = window.find(kBlockMagic);
+    if (found != std::string::npos) return from + found;
+    from += length - (kBlockMagic.size() - 1);
+  }
+  return end;
 }
 
 }  // namespace
@@ -65,17 +77,24 @@ Result<void> ManifestWriter::append(std::string_view text) {
   return {};
 }
 
+Result<void> ManifestWriter::end_block() {
+  if (block_.empty()) return {};
+  return append(std::string(kBlockOctets - block_.size(), '\n'));
+}
+
 Result<void> ManifestWriter::seal_block() {
   if (block_.empty()) return {};
   auto encoded = coder_->encode(block_);
   if (!encoded) return tl::unexpected(encoded.error());
   std::string header(kBlockMagic);
+  put32(header, blocks_++);
   put32(header, static_cast<std::uint32_t>(block_.size()));
   put32(header, static_cast<std::uint32_t>(encoded->octets.size()));
   put32(header, encoded->key.value());
   put32(header, crc32c(0, encoded->octets));
   header += static_cast<char>(encoded->codec);
   header.append(3, '\0');
+  put32(header, crc32c(0, header));
   auto done = put(header);
   if (done) done = put(encoded->octets);
   block_.clear();
@@ -83,22 +102,11 @@ Result<void> ManifestWriter::seal_block() {
 }
 
 Result<ManifestWriter::Written> ManifestWriter::finish() {
-  Written written;
-  if (coder_->encrypts()) {
-    auto done = seal_block();
-    if (done) done = put(kEnds);
-    if (!done) return tl::unexpected(done.error());
-    Sha256 so_far = hash_;
-    const Sha256Digest digest = so_far.finish();
-    done = put({reinterpret_cast<const char*>(digest.data()), digest.size()});
-    if (!done) return tl::unexpected(done.error());
-  }
-  auto done = out_.flush();
+  auto done = coder_->encrypts() ? seal_block() : Result<void>{};
+  if (done) done = out_.flush();
   if (done) done = out_.file().sync();
   if (!done) return tl::unexpected(done.error());
-  written.octets = out_.size();
-  written.sha256 = hash_.finish();
-  return written;
+  return Written{out_.size(), hash_.finish()};
 }
 
 Result<ManifestReader> ManifestReader::open(const std::string& path, bool sealed,
@@ -117,104 +125,144 @@ Result<ManifestReader> ManifestReader::open(const std::string& path, bool sealed
   return reader;
 }
 
+std::optional<ManifestReader::Block> ManifestReader::block_at(std::uint64_t at,
+                                                              std::uint64_t end) const {
+  std::string header;
+  if (end - at < kBlockHeader || !file_.read_at(at, kBlockHeader, header)) return std::nullopt;
+  const std::string_view said = std::string_view(header).substr(0, kHeaderChecked);
+  if (!said.starts_with(kBlockMagic) || get32(header, kHeaderChecked) != crc32c(0, said)) {
+    return std::nullopt;
+  }
+  Block block;
+  block.at = at + kBlockHeader;
+  block.number = get32(header, 4);
+  block.plain = get32(header, 8);
+  block.stored = get32(header, 12);
+  block.key = store::KeyId(get32(header, 16));
+  block.crc32c = get32(header, 20);
+  const auto codec = static_cast<std::uint8_t>(header[24]);
+  block.codec = static_cast<store::Codec>(codec);
+  const bool fits = block.plain > 0 && block.plain <= ManifestWriter::kBlockOctets &&
+                    block.stored <= kLargestStored && codec <= 3 && block.stored <= end - block.at;
+  // There can't be more blocks than there are headers.
+  const bool is_one_of_them = block.number < end / kBlockHeader;
+  if (!fits || !is_one_of_them) return std::nullopt;
+  return block;
+}
+
 Result<void> ManifestReader::find_blocks() {
   const auto whole = file_.size();
   if (!whole) return tl::unexpected(whole.error());
-  if (*whole < kBegins.size() + kTrailer) return damaged(file_);
-  std::string octets;
-  if (auto read = file_.read_at(0, kBegins.size(), octets); !read) return read;
-  if (octets != kBegins) return damaged(file_);
-  const std::uint64_t end = *whole - kTrailer;
-  if (auto read = file_.read_at(end, kEnds.size(), octets); !read) return read;
-  if (octets != kEnds) return damaged(file_);
-  for (std::uint64_t at = kBegins.size(); at < end;) {
-    if (end - at < kBlockHeader) return damaged(file_);
-    if (auto read = file_.read_at(at, kBlockHeader, octets); !read) return read;
-    Block block;
-    block.at = at + kBlockHeader;
-    block.plain = get32(octets, 4);
-    block.stored = get32(octets, 8);
-    block.key = store::KeyId(get32(octets, 12));
-    block.crc32c = get32(octets, 16);
-    const auto codec = static_cast<std::uint8_t>(octets[20]);
-    block.codec = static_cast<store::Codec>(codec);
-    const bool is_last = block.at + block.stored == end;
-    const bool fits = is_last ? block.plain > 0 && block.plain <= ManifestWriter::kBlockOctets
-                              : block.plain == ManifestWriter::kBlockOctets;
-    if (!octets.starts_with(kBlockMagic) || !fits || block.stored > kLargestStored || codec > 3 ||
-        block.stored > end - block.at) {
-      return damaged(file_);
+  for (std::uint64_t at = std::min<std::uint64_t>(kBegins.size(), *whole); at < *whole;) {
+    const auto block = block_at(at, *whole);
+    if (!block) {
+      at = find_magic(file_, at + 1, *whole);
+      continue;
     }
-    size_ += block.plain;
-    at = block.at + block.stored;
-    blocks_.push_back(block);
+    // All of them have the one key that was current then.
+    const auto known = coder_->name_of(Sha256Digest{}, block->codec, block->key);
+    if (!known) return fail(known.error().code, file_.path() + ": " + known.error().message);
+    size_ =
+        std::max(size_, std::uint64_t{block->number} * ManifestWriter::kBlockOctets + block->plain);
+    at = block->at + block->stored;
+    blocks_.push_back(*block);
   }
+  std::stable_sort(blocks_.begin(), blocks_.end(), [](const Block& left, const Block& right) {
+    return left.number < right.number;
+  });
   return {};
 }
 
-Result<void> ManifestReader::load_block(std::size_t number) {
-  if (number == loaded_) return {};
-  const Block& block = blocks_[number];
+Result<std::string> ManifestReader::read_block(const Block& block) const {
   std::string stored;
-  if (auto read = file_.read_at(block.at, block.stored, stored); !read) return read;
-  if (crc32c(0, stored) != block.crc32c) return damaged(file_);
-  if (block.codec != store::Codec::kPlain) {
-    auto plain = coder_->decode_whole(block.codec, block.key, stored, block.plain);
-    if (!plain) return fail(plain.error().code, file_.path() + ": " + plain.error().message);
-    stored = *std::move(plain);
+  if (auto read = file_.read_at(block.at, block.stored, stored); !read) {
+    return tl::unexpected(read.error());
   }
-  if (stored.size() != block.plain) return damaged(file_);
-  block_ = std::move(stored);
-  loaded_ = number;
-  return {};
+  if (crc32c(0, stored) != block.crc32c) return fail(ErrorCode::kCorrupt, file_.path());
+  if (block.codec == store::Codec::kPlain) return stored;
+  return coder_->decode_whole(block.codec, block.key, stored, block.plain);
 }
 
-Result<void> ManifestReader::read(std::uint64_t offset, std::uint64_t length, std::string& out) {
-  if (offset > size_ || length > size_ - offset) return damaged(file_);
-  if (!sealed_) {
-    std::string part;
-    if (auto read = file_.read_at(offset, static_cast<std::size_t>(length), part); !read) {
-      return read;
+void ManifestReader::load_block(std::uint64_t number) {
+  if (number == loaded_) return;
+  loaded_ = number;
+  block_.clear();
+  const auto found =
+      std::lower_bound(blocks_.begin(), blocks_.end(), number,
+                       [](const Block& block, std::uint64_t n) { return block.number < n; });
+  if (found != blocks_.end() && found->number == number) {
+    if (auto text = read_block(*found); text && text->size() == found->plain) {
+      block_ = *std::move(text);
     }
-    out += part;
-    return {};
   }
+  block_.resize(ManifestWriter::kBlockOctets, '\n');
+}
+
+void ManifestReader::read_plain(std::uint64_t offset, std::uint64_t length,
+                                std::string& out) const {
+  std::string part;
+  if (file_.read_at(offset, static_cast<std::size_t>(length), part)) {
+    out += part;
+    return;
+  }
+  // A bad place of the disk, mostly: what is beside it can be read.
   while (length > 0) {
-    const auto number = static_cast<std::size_t>(offset / ManifestWriter::kBlockOctets);
+    const std::uint64_t step = std::min<std::uint64_t>(kSector - offset % kSector, length);
+    if (file_.read_at(offset, static_cast<std::size_t>(step), part)) {
+      out += part;
+    } else {
+      out.append(static_cast<std::size_t>(step), '\n');
+    }
+    offset += step;
+    length -= step;
+  }
+}
+
+void ManifestReader::read(std::uint64_t offset, std::uint64_t length, std::string& out) {
+  if (!sealed_) return read_plain(offset, length, out);
+  while (length > 0) {
     const auto within = static_cast<std::size_t>(offset % ManifestWriter::kBlockOctets);
-    if (auto loaded = load_block(number); !loaded) return loaded;
+    load_block(offset / ManifestWriter::kBlockOctets);
     const auto take =
         static_cast<std::size_t>(std::min<std::uint64_t>(length, block_.size() - within));
     out.append(block_, within, take);
     offset += take;
     length -= take;
   }
-  return {};
 }
 
-Result<std::optional<std::string_view>> LineReader::next() {
+LineReader::LineReader(ManifestReader& manifest, std::uint64_t offset, std::uint64_t octets)
+    : manifest_(manifest),
+      next_(std::min(offset, manifest.size())),
+      end_(next_ + std::min(octets, manifest.size() - next_)) {}
+
+std::optional<std::string_view> LineReader::next() {
+  for (;;) {
+    auto line = next_line();
+    if (!line || !line->empty()) return line;
+  }
+}
+
+std::optional<std::string_view> LineReader::next_line() {
   for (std::size_t from = taken_;;) {
     const auto line_end = buffer_.find('\n', from);
-    if (line_end != std::string::npos) {
-      const std::string_view line = std::string_view(buffer_).substr(taken_, line_end - taken_);
+    // What is longer than any line can be is damage, and no reason to take more memory.
+    const bool is_too_long =
+        line_end == std::string::npos && buffer_.size() - taken_ > kLargestLine;
+    const bool is_cut_off = line_end == std::string::npos && next_ == end_;
+    if (line_end != std::string::npos || is_too_long || (is_cut_off && taken_ < buffer_.size())) {
+      const std::size_t line = std::min(line_end, buffer_.size());
+      const std::string_view text = std::string_view(buffer_).substr(taken_, line - taken_);
       line_ = next_ - (buffer_.size() - taken_);
-      taken_ = line_end + 1;
-      return line;
+      taken_ = std::min(line + 1, buffer_.size());
+      return text;
     }
+    if (is_cut_off) return std::nullopt;
     buffer_.erase(0, taken_);
     taken_ = 0;
-    if (next_ == end_) {
-      if (buffer_.empty()) return std::nullopt;
-      return fail(ErrorCode::kCorrupt, "a manifest ends within a line");
-    }
-    if (buffer_.size() > kLargestLine) {
-      return fail(ErrorCode::kCorrupt, "a manifest has a line that is longer than any can be");
-    }
     from = buffer_.size();
     const std::uint64_t part = std::min<std::uint64_t>(kReadAhead, end_ - next_);
-    if (auto read = manifest_.read(next_, part, buffer_); !read) {
-      return tl::unexpected(read.error());
-    }
+    manifest_.read(next_, part, buffer_);
     next_ += part;
   }
 }

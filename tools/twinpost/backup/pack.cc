@@ -60,6 +60,7 @@ Result<Packs> Packs::open(const std::string& folder, const store::BodyCoder& cod
     if (auto gone = remove_tree(folder + "/" + name); !gone) return tl::unexpected(gone.error());
   }
   packs.sort_entries();
+  packs.find_missing_keys();
   return packs;
 }
 
@@ -68,7 +69,7 @@ Result<Packs> Packs::open(const std::string& folder, const store::BodyCoder& cod
 Result<void> Packs::load(std::uint32_t number, bool writable) {
   auto file = File::open(pack_path(number), writable ? O_RDWR : O_RDONLY);
   if (!file) return tl::unexpected(file.error());
-  const auto id = read_pack_id(*file);
+  auto id = read_pack_id(*file);
   if (!id && id.error().code != ErrorCode::kCorrupt) return tl::unexpected(id.error());
   auto index = id ? read_index(index_path(number), *id) : PackIndex{};
   const auto size = file->size();
@@ -84,13 +85,26 @@ Result<void> Packs::load(std::uint32_t number, bool writable) {
     if (code == ErrorCode::kCorrupt) problems_.push_back(index.error().message);
     index = PackIndex{};
   }
+  const bool is_headless = !id && writable && *size > kPackHeaderOctets;
+  if (is_headless) {
+    // Under another name than the index knows: what the pack has is found by itself.
+    if (auto begun = file->write_at(0, new_pack_header()); !begun) return begun;
+    id = read_pack_id(*file);
+    if (!id) return tl::unexpected(id.error());
+  }
   const bool cut_short = index->covered > *size;
   if (cut_short) {
     problems_.push_back(fmt::format("{} is cut short: it had {} octets, now {}", file->path(),
                                     index->covered, *size));
     std::erase_if(index->entries, [&](const PackEntry& entry) { return entry.end() > *size; });
   }
-  state.can_grow = id && !cut_short;
+  state.can_grow = id && (!cut_short || writable);
+  if (cut_short && id && writable) {
+    state.octets = kPackHeaderOctets;
+    for (const PackEntry& entry : index->entries)
+      state.octets = std::max(state.octets, entry.end());
+    if (auto cut = file->truncate(state.octets); !cut) return cut;
+  }
   if (index->covered < *size) {
     auto scan = scan_pack(*file, index->covered);
     if (!scan) return tl::unexpected(scan.error());
@@ -105,7 +119,7 @@ Result<void> Packs::load(std::uint32_t number, bool writable) {
       if (auto cut = file->truncate(scan->end); !cut) return cut;
     }
   }
-  const bool behind = id && index->covered != state.octets && !cut_short;
+  const bool behind = id && index->covered != state.octets;
   for (PackEntry& entry : index->entries) {
     entry.pack = number;
     entries_.push_back(entry);
@@ -128,15 +142,32 @@ void Packs::sort_entries() {
   });
 }
 
+// The manifest would give them out as there, and nobody could read them.
+void Packs::find_missing_keys() {
+  std::set<store::KeyId> known;
+  for (const PackEntry& entry : entries_) {
+    if (!store::is_encrypted(entry.codec) || !known.insert(entry.key).second) continue;
+    if (!coder_->name_of(Sha256Digest{}, entry.codec, entry.key)) missing_keys_.insert(entry.key);
+  }
+}
+
+bool Packs::has_key_of(const PackEntry& entry) const {
+  return !store::is_encrypted(entry.codec) || !missing_keys_.contains(entry.key);
+}
+
 const PackEntry* Packs::find_blob(store::BlobId blob) const {
   if (const auto found = new_by_blob_.find(blob); found != new_by_blob_.end()) {
     return &entries_[found->second];
   }
   if (const auto found = also_.find(blob); found != also_.end()) return &entries_[found->second];
-  const auto at = std::lower_bound(
+  auto at = std::lower_bound(
       by_blob_.begin(), by_blob_.end(), blob,
       [this](std::uint32_t entry, store::BlobId wanted) { return entries_[entry].blob < wanted; });
-  return at != by_blob_.end() && entries_[*at].blob == blob ? &entries_[*at] : nullptr;
+  // Written again under another key, it has the old entry too.
+  for (; at != by_blob_.end() && entries_[*at].blob == blob; ++at) {
+    if (has_key_of(entries_[*at])) return &entries_[*at];
+  }
+  return nullptr;
 }
 
 std::vector<const PackEntry*> Packs::find_all(const BodyName& name) const {
@@ -154,8 +185,10 @@ std::vector<const PackEntry*> Packs::find_all(const BodyName& name) const {
 }
 
 const PackEntry* Packs::find(const BodyName& name) const {
-  const auto all = find_all(name);
-  return all.empty() ? nullptr : all.front();
+  for (const PackEntry* entry : find_all(name)) {
+    if (has_key_of(*entry)) return entry;
+  }
+  return nullptr;
 }
 
 Result<const File*> Packs::file_of(std::uint32_t number) const {

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -57,8 +58,9 @@ class Packs {
   static constexpr std::uint64_t kPackOctets = std::uint64_t{1} << 30;
   static constexpr std::uint64_t kLargestBody = std::uint64_t{4} << 30;
 
-  // `coder` outlives it. With `writable`, what an interrupted run left is cleared up: indexes are
-  // made anew, half an entry at a pack's end is cut off.
+  // `coder` outlives it. With `writable`, what an interrupted run or damage left is cleared up, so
+  // that it is in problems() once: indexes and beginnings are made anew, half an entry at a pack's
+  // end is cut off.
   [[nodiscard]] static Result<Packs> open(const std::string& folder, const store::BodyCoder& coder,
                                           bool writable, std::uint64_t pack_octets = kPackOctets);
 
@@ -67,9 +69,10 @@ class Packs {
   [[nodiscard]] const std::vector<PackEntry>& entries() const { return entries_; }
   [[nodiscard]] const std::vector<PackState>& packs() const { return packs_; }
 
-  // nullptr where there is none.
+  // nullptr where there is none, or only under keys that are not there.
   [[nodiscard]] const PackEntry* find(const BodyName& name) const;
   [[nodiscard]] const PackEntry* find_blob(store::BlobId blob) const;
+  [[nodiscard]] bool has_key_of(const PackEntry& entry) const;
   // Every entry of that name: more than one where a damaged one was written again.
   [[nodiscard]] std::vector<const PackEntry*> find_all(const BodyName& name) const;
 
@@ -110,6 +113,7 @@ class Packs {
   [[nodiscard]] Result<void> open_pack_for(std::uint64_t octets);
   [[nodiscard]] Result<std::string> read_stored(const PackEntry& entry) const;
   void sort_entries();
+  void find_missing_keys();
   void note(std::size_t entry);
   [[nodiscard]] Result<const File*> file_of(std::uint32_t number) const;
 
@@ -127,6 +131,7 @@ class Packs {
   std::unordered_map<store::BlobId, std::uint32_t> new_by_blob_;
   // Bodies that came under another number of the store: this run only.
   std::unordered_map<store::BlobId, std::uint32_t> also_;
+  std::set<store::KeyId> missing_keys_;  // of entries
   File writing_file_;
   std::size_t writing_ = kNone;  // in packs_
   bool may_append_ = true;

@@ -90,12 +90,20 @@ class PackCleaner {
       const PackEntry entry = packs_.entries()[i];
       if (entry.pack != pack || !is_needed(entry)) continue;
       auto copied = packs_.copy(entry);
-      if (copied) continue;
+      if (copied || has_good_twin(entry)) continue;
       if (copied.error().code != ErrorCode::kCorrupt) return tl::unexpected(copied.error());
       report_.problems.push_back(copied.error().message);
       return false;
     }
     return true;
+  }
+
+  // What was damaged and written again.
+  bool has_good_twin(const PackEntry& entry) const {
+    const auto twins = packs_.find_all(entry.name);
+    return std::any_of(twins.begin(), twins.end(), [&](const PackEntry* twin) {
+      return twin->pack != entry.pack && packs_.read(*twin);
+    });
   }
 
   Packs& packs_;
@@ -112,15 +120,20 @@ Result<std::vector<BodyName>> needed_bodies(Repository& repository,
   for (std::size_t i = 0; i < generations.size(); ++i) {
     if (progress && !progress("generations", i, generations.size())) return stopped();
     const GenerationName name = generations[i].name;
-    auto places = repository.accounts(name);
-    if (!places) return tl::unexpected(places.error());
-    for (const AccountPlace& place : **places) {
+    auto contents = repository.directory(name);
+    if (!contents) return tl::unexpected(contents.error());
+    if (auto good = must_be_whole((*contents)->problems()); !good) {
+      return tl::unexpected(good.error());
+    }
+    for (const AccountPlace& place : (*contents)->accounts()) {
       auto section = repository.section(name, place.name);
       if (!section) return tl::unexpected(section.error());
       for (const ListedMailbox& mailbox : (*section)->mailboxes) {
-        auto listed = repository.listed(name, mailbox);
-        if (!listed) return tl::unexpected(listed.error());
-        for (const auto& [uid, line] : *listed) {
+        const Listed listed = repository.listed(name, place.name, mailbox);
+        if (auto good = must_be_whole(listed.problems); !good) {
+          return tl::unexpected(good.error());
+        }
+        for (const auto& [uid, line] : listed.messages) {
           const auto body = body_of_line(line);
           if (!body) {
             return fail(ErrorCode::kCorrupt,
@@ -138,7 +151,7 @@ Result<std::vector<BodyName>> needed_bodies(Repository& repository,
 
 Result<PruneReport> prune(Repository& repository, Packs& packs, const PruneOptions& options) {
   PruneReport report;
-  if (!repository.problems().empty()) {
+  if (repository.lost_generations() > 0) {
     return fail(ErrorCode::kCorrupt, repository.problems().front() +
                                          ": nothing is removed while a generation can't be "
                                          "read (remove its folder by hand to give it up)");

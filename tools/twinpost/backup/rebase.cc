@@ -23,10 +23,14 @@ class Rebase {
       : repository_(repository), name_(name), kept_(kept) {}
 
   Result<bool> run() {
-    auto places = repository_.accounts(name_);
-    if (!places) return tl::unexpected(places.error());
+    auto contents = repository_.directory(name_);
+    if (!contents) return tl::unexpected(contents.error());
+    if (auto good = must_be_whole((*contents)->problems()); !good) {
+      return tl::unexpected(good.error());
+    }
+    const std::vector<AccountPlace>& places = (*contents)->accounts();
     bool any = false;
-    for (const AccountPlace& place : **places) {
+    for (const AccountPlace& place : places) {
       auto section = repository_.section(name_, place.name);
       if (!section) return tl::unexpected(section.error());
       const auto& mailboxes = (*section)->mailboxes;
@@ -34,11 +38,18 @@ class Rebase {
                                [this](const auto& mailbox) { return must_change(mailbox.line); });
     }
     if (!any) return false;
-    if (auto done = write(**places); !done) return tl::unexpected(done.error());
+    if (auto done = write(places); !done) return tl::unexpected(done.error());
     return true;
   }
 
  private:
+  static Result<Messages> whole(Listed listed) {
+    if (auto good = must_be_whole(listed.problems); !good) {
+      return tl::unexpected(good.error());
+    }
+    return std::move(listed.messages);
+  }
+
   bool must_change(const MailboxLine& line) const {
     return line.base && !std::binary_search(kept_.begin(), kept_.end(), *line.base);
   }
@@ -47,17 +58,14 @@ class Rebase {
     GenerationInfo info = *repository_.find(name_);
     const std::string folder = repository_.path_of(name_);
     ++info.manifest;
-    info.accounts = info.mailboxes = info.messages = info.octets = 0;
     auto manifest =
         ManifestWriter::create(folder + "/" + manifest_name(info.manifest), repository_.coder());
     if (!manifest) return tl::unexpected(manifest.error());
-    IndexWriter index;
+    SectionWriter sections(*manifest);
     for (const AccountPlace& place : places) {
-      SectionWriter section(*manifest, place.name);
-      if (auto done = write_section(place.name, section); !done) return done;
-      index.add(section.finish(), info);
+      if (auto done = write_section(place.name, sections); !done) return done;
     }
-    auto done = index.finish(*manifest, info);
+    auto done = sections.finish(info);
     if (done) done = sync_folder(folder);
     if (done) done = write_sealed_text(folder + "/generation.json", encode_generation(info));
     if (!done) return done;
@@ -69,7 +77,7 @@ class Rebase {
     const auto names = names_in(folder);
     if (!names) return tl::unexpected(names.error());
     for (const std::string& name : *names) {
-      if (name == manifest || name == "generation.json") continue;
+      if (name == manifest || name.starts_with("generation.json")) continue;
       if (auto gone = remove_tree(folder + "/" + name); !gone) return gone;
     }
     return {};
@@ -82,7 +90,7 @@ class Rebase {
     for (const ListedMailbox& mailbox : (*section)->mailboxes) {
       auto listing = listing_of(account, mailbox);
       if (!listing) return tl::unexpected(listing.error());
-      if (auto done = out.mailbox(listing->line); !done) return done;
+      if (auto done = out.mailbox(std::move(listing->line)); !done) return done;
       for (const std::string& line : listing->messages) {
         if (auto done = out.message(line + "\n"); !done) return done;
       }
@@ -93,7 +101,7 @@ class Rebase {
   Result<NewListing> listing_of(const std::string& account, const ListedMailbox& mailbox) {
     NewListing listing{mailbox.line, {}};
     if (!must_change(mailbox.line)) {
-      auto own = repository_.listed(name_, mailbox);
+      auto own = whole(repository_.listed(name_, account, mailbox));
       if (!own) return tl::unexpected(own.error());
       for (auto& message : *own) listing.messages.push_back(std::move(message.second));
       return listing;
@@ -105,7 +113,7 @@ class Rebase {
       if (!built) return tl::unexpected(built.error());
       if (*built) return std::move(**built);
     }
-    auto all = repository_.messages(name_, account, mailbox.line);
+    auto all = whole(repository_.messages(name_, account, mailbox.line));
     if (!all) return tl::unexpected(all.error());
     listing.line.listing = Listing::kFull;
     listing.line.base.reset();
@@ -149,8 +157,8 @@ class Rebase {
     const bool unchanged = line.highest_modseq == base->line.highest_modseq &&
                            line.messages == base->line.messages && line.left_out == 0;
     if (unchanged) return listing;
-    auto before = repository_.messages(earlier, account, base->line);
-    auto now = before ? repository_.messages(name_, account, line) : before;
+    auto before = whole(repository_.messages(earlier, account, base->line));
+    auto now = before ? whole(repository_.messages(name_, account, line)) : before;
     if (!now) return tl::unexpected(now.error());
     take_difference(*before, *now, listing);
     const std::uint64_t weight = listing.messages.size() + changed.gone.size();
@@ -184,6 +192,13 @@ class Rebase {
 };
 
 }  // namespace
+
+Result<void> must_be_whole(const std::vector<std::string>& problems) {
+  if (problems.empty()) return {};
+  return fail(ErrorCode::kCorrupt, problems.front() +
+                                       ": nothing is removed while this generation is kept (remove "
+                                       "its folder by hand to give it up)");
+}
 
 Result<bool> rebase(Repository& repository, const GenerationName& name,
                     const std::vector<GenerationName>& kept) {

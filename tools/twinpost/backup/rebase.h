@@ -2,7 +2,7 @@
 // to go.
 #pragma once
 
-#include <set>
+#include <string>
 #include <vector>
 
 #include "tools/twinpost/backup/repository.h"
@@ -13,5 +13,8 @@ namespace twinpost::tools::backup {
 // to do; where there was, the repository must be reloaded.
 [[nodiscard]] Result<bool> rebase(Repository& repository, const GenerationName& name,
                                   const std::vector<GenerationName>& kept);
+
+// kCorrupt where there are any: what is not whole must not be written anew as if it were.
+[[nodiscard]] Result<void> must_be_whole(const std::vector<std::string>& problems);
 
 }  // namespace twinpost::tools::backup

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 
 #include "core/base/ascii.h"
+#include "tools/twinpost/backup/checked_line.h"
 
 namespace twinpost::tools::backup {
 
@@ -15,8 +16,14 @@ namespace {
 constexpr const char* kInfoName = "backup.json";
 constexpr const char* kGenerationName = "generation.json";
 constexpr std::size_t kManifestsOpen = 64;
+constexpr std::size_t kWindow = 1024 * 1024;
 
-Result<BackupInfo> read_backup_info(const std::string& folder) {
+struct ReadInfo {
+  BackupInfo info;
+  SealedText file;
+};
+
+Result<ReadInfo> read_backup_info(const std::string& folder) {
   auto text = read_sealed_text(folder + "/" + kInfoName, kLargestSmallFile);
   if (!text) {
     if (text.error().code == ErrorCode::kNotFound) {
@@ -25,15 +32,15 @@ Result<BackupInfo> read_backup_info(const std::string& folder) {
     }
     return tl::unexpected(text.error());
   }
-  auto info = decode_backup(*text);
+  auto info = decode_backup(text->text);
   if (!info) return fail(info.error().code, folder + ": " + info.error().message);
-  return info;
+  return ReadInfo{*std::move(info), *std::move(text)};
 }
 
-tl::unexpected<Error> bad_listing(const GenerationName& name, std::string_view account,
-                                  std::string_view what) {
-  return fail(ErrorCode::kCorrupt, fmt::format("generation {}, {}: {}", to_string(name),
-                                               ascii::printable(account), what));
+std::string place_text(const GenerationName& name, std::string_view account,
+                       std::string_view mailbox) {
+  return fmt::format("generation {}, {}/{}", to_string(name), ascii::printable(account),
+                     ascii::printable(mailbox));
 }
 
 // A delta over what it builds on.
@@ -59,15 +66,6 @@ Messages merged(Messages base, Messages changed, const std::vector<store::UidRan
 }
 
 }  // namespace
-
-const ListedMailbox* AccountSection::find(std::string_view guid,
-                                          store::UidValidity uid_validity) const {
-  const auto found =
-      std::find_if(mailboxes.begin(), mailboxes.end(), [&](const ListedMailbox& mailbox) {
-        return mailbox.line.guid == guid && mailbox.line.uid_validity == uid_validity;
-      });
-  return found == mailboxes.end() ? nullptr : &*found;
-}
 
 Result<void> Repository::lock(Use use) {
   const auto take = [this](const char* name, int how, File& into) -> Result<void> {
@@ -96,17 +94,30 @@ Result<void> Repository::lock(Use use) {
 Result<Repository> Repository::begin(const std::string& folder, Use use) {
   Repository repository;
   repository.folder_ = folder;
+  repository.use_ = use;
   if (auto locked = repository.lock(use); !locked) return tl::unexpected(locked.error());
   return repository;
 }
 
-Result<BackupInfo> Repository::peek(const std::string& folder) { return read_backup_info(folder); }
+Result<BackupInfo> Repository::peek(const std::string& folder) {
+  auto read = read_backup_info(folder);
+  if (!read) return tl::unexpected(read.error());
+  return std::move(read->info);
+}
 
 Result<void> Repository::read_info() {
-  auto info = read_backup_info(folder_);
-  if (!info) return tl::unexpected(info.error());
-  info_ = *std::move(info);
-  return {};
+  auto read = read_backup_info(folder_);
+  if (!read) return tl::unexpected(read.error());
+  info_ = std::move(read->info);
+  if (read->file.problem.empty()) return {};
+  info_problems_.push_back(read->file.problem);
+  return mend(folder_ + "/" + kInfoName, read->file.text);
+}
+
+// Who may write makes both anew, so that it is told once.
+Result<void> Repository::mend(const std::string& path, std::string_view text) {
+  if (use_ != Use::kBackup && use_ != Use::kPrune) return {};
+  return write_sealed_text(path, text);
 }
 
 Result<void> Repository::take_keys(store::KeyringPtr keys, bool needed) {
@@ -120,7 +131,7 @@ Result<void> Repository::take_keys(store::KeyringPtr keys, bool needed) {
 
 Result<Repository> Repository::open(const std::string& folder, Use use, store::KeyringPtr keys) {
   // Before a lock makes a file in a folder that is something else.
-  if (auto info = read_backup_info(folder); !info) return tl::unexpected(info.error());
+  if (auto read = read_backup_info(folder); !read) return tl::unexpected(read.error());
   auto repository = begin(folder, use);
   if (!repository) return repository;
   auto done = repository->read_info();
@@ -136,10 +147,11 @@ Result<Repository> Repository::open_or_make(const std::string& folder, std::uint
   if (auto made = make_folder(folder); !made) return tl::unexpected(made.error());
   const auto names = names_in(folder);
   if (!names) return tl::unexpected(names.error());
-  const bool is_backup = std::find(names->begin(), names->end(), kInfoName) != names->end();
+  const bool is_backup =
+      exists(folder + "/" + kInfoName) || exists(copy_of(folder + "/" + kInfoName));
   const bool is_ours = std::all_of(names->begin(), names->end(), [](const std::string& name) {
     return name == "lock" || name == "prune.lock" || name == "packs" || name == "generations" ||
-           name == "backup.json.new";
+           name == "backup.json.new" || name == "backup.json.copy.new";
   });
   if (!is_backup && !is_ours) {
     return fail(ErrorCode::kInvalid,
@@ -196,37 +208,50 @@ Result<void> Repository::clear_leftovers() {
 
 Result<void> Repository::reload() {
   generations_.clear();
-  problems_.clear();
+  problems_ = info_problems_;
+  lost_generations_ = 0;
   manifests_.clear();
-  places_.clear();
+  directories_.clear();
   sections_.clear();
   const auto names = names_in(generations_folder());
   if (!names) return tl::unexpected(names.error());
   for (const std::string& name : *names) {
     if (name.starts_with(".")) continue;
-    const auto parsed = parse_generation_name(name);
-    if (!parsed) {
-      problems_.push_back(
-          fmt::format("{}/{} is no generation", generations_folder(), ascii::printable(name)));
-      continue;
-    }
-    const std::string path = path_of(*parsed) + "/" + kGenerationName;
-    auto text = read_sealed_text(path, kLargestSmallFile);
-    Result<GenerationInfo> info =
-        text ? decode_generation(*text) : Result<GenerationInfo>(tl::unexpected(text.error()));
-    if (!info) {
-      problems_.push_back(fmt::format("generation {}: {}", name, info.error().message));
-    } else if (info->name != *parsed || info->store_id != info_.store_id) {
-      problems_.push_back(fmt::format("generation {} is another one, or another store's", name));
-    } else {
-      generations_.push_back(*std::move(info));
-    }
+    if (auto read = read_generation(name); !read) return read;
   }
   std::sort(generations_.begin(), generations_.end(),
             [](const GenerationInfo& left, const GenerationInfo& right) {
               return left.name < right.name;
             });
   return {};
+}
+
+Result<void> Repository::read_generation(const std::string& name) {
+  const auto parsed = parse_generation_name(name);
+  if (!parsed) {
+    ++lost_generations_;
+    problems_.push_back(
+        fmt::format("{}/{} is no generation", generations_folder(), ascii::printable(name)));
+    return {};
+  }
+  const std::string path = path_of(*parsed) + "/" + kGenerationName;
+  auto file = read_sealed_text(path, kLargestSmallFile);
+  Result<GenerationInfo> info =
+      file ? decode_generation(file->text) : Result<GenerationInfo>(tl::unexpected(file.error()));
+  if (!info) {
+    ++lost_generations_;
+    problems_.push_back(fmt::format("generation {}: {}", name, info.error().message));
+    return {};
+  }
+  if (info->name != *parsed || info->store_id != info_.store_id) {
+    ++lost_generations_;
+    problems_.push_back(fmt::format("generation {} is another one, or another store's", name));
+    return {};
+  }
+  generations_.push_back(*std::move(info));
+  if (file->problem.empty()) return {};
+  problems_.push_back(fmt::format("generation {}: {}", name, file->problem));
+  return mend(path, file->text);
 }
 
 const GenerationInfo* Repository::find(const GenerationName& name) const {
@@ -249,68 +274,39 @@ Result<ManifestReader*> Repository::manifest(const GenerationName& name) {
   return &manifests_.emplace(name, *std::move(opened)).first->second;
 }
 
-Result<const std::vector<AccountPlace>*> Repository::accounts(const GenerationName& name) {
-  if (const auto found = places_.find(name); found != places_.end()) return &found->second;
-  auto reader = manifest(name);
-  if (!reader) return tl::unexpected(reader.error());
-  const GenerationInfo& info = *find(name);
-  std::vector<AccountPlace> places;
+Result<void> Repository::check_manifest(const GenerationName& name) const {
+  const GenerationInfo* info = find(name);
+  if (info == nullptr) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{} has no generation {}", folder_, to_string(name)));
+  }
+  auto file = File::open(path_of(name) + "/" + manifest_name(info->manifest), O_RDONLY);
+  if (!file) return tl::unexpected(file.error());
+  const auto size = file->size();
+  if (!size) return tl::unexpected(size.error());
   Sha256 hash;
-  LineReader lines(**reader, info.index_offset, info.index_octets);
-  for (;;) {
-    auto line = lines.next();
-    if (!line) return tl::unexpected(line.error());
-    if (!*line) break;
-    hash.update(**line);
-    hash.update("\n");
-    auto place = decode_place(**line);
-    if (!place) return bad_listing(name, "index", place.error().message);
-    places.push_back(*std::move(place));
+  std::string window;
+  for (std::uint64_t at = 0; at < *size; at += window.size()) {
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, *size - at));
+    if (auto read = file->read_at(at, length, window); !read) return read;
+    hash.update(window);
   }
-  if (hash.finish() != info.index_sha256) {
-    return bad_listing(name, "index", "does not match its checksum");
+  if (*size != info->manifest_octets || hash.finish() != info->manifest_sha256) {
+    return fail(ErrorCode::kCorrupt, file->path() + " does not match its checksum");
   }
-  std::sort(places.begin(), places.end(), [](const AccountPlace& left, const AccountPlace& right) {
-    return left.name < right.name;
-  });
-  return &places_.emplace(name, std::move(places)).first->second;
+  return {};
 }
 
-Result<AccountSection> Repository::read_section(const GenerationName& name,
-                                                const AccountPlace& place) {
+Result<const Directory*> Repository::directory(const GenerationName& name) {
+  if (const auto found = directories_.find(name); found != directories_.end()) {
+    return &found->second;
+  }
   auto reader = manifest(name);
-  if (!reader) return tl::unexpected(reader.error());
-  AccountSection section;
-  Sha256 hash;
-  LineReader lines(**reader, place.offset, place.octets);
-  bool first = true;
-  for (;; first = false) {
-    auto line = lines.next();
-    if (!line) return tl::unexpected(line.error());
-    if (!*line) break;
-    hash.update(**line);
-    hash.update("\n");
-    const std::uint64_t after = lines.offset() + (*line)->size() + 1;
-    const LineKind kind = kind_of(**line);
-    if (first != (kind == LineKind::kAccount)) return bad_listing(name, place.name, "no account");
-    if (kind == LineKind::kAccount) {
-      auto account = decode_account(**line);
-      if (!account) return bad_listing(name, place.name, account.error().message);
-      section.account = *std::move(account);
-    } else if (kind == LineKind::kMailbox) {
-      auto mailbox = decode_mailbox(**line);
-      if (!mailbox) return bad_listing(name, place.name, mailbox.error().message);
-      section.mailboxes.push_back({*std::move(mailbox), after, 0});
-    } else if (kind == LineKind::kMessage && !section.mailboxes.empty()) {
-      section.mailboxes.back().octets = after - section.mailboxes.back().offset;
-    } else {
-      return bad_listing(name, place.name, "has a line that is of no known kind");
-    }
+  if (!reader) {
+    return fail(reader.error().code,
+                fmt::format("generation {}: {}", to_string(name), reader.error().message));
   }
-  if (hash.finish() != place.sha256 || section.account.name != place.name) {
-    return bad_listing(name, place.name, "does not match its checksum");
-  }
-  return section;
+  return &directories_.emplace(name, Directory::read(**reader, *find(name))).first->second;
 }
 
 Result<const AccountSection*> Repository::section(const GenerationName& name,
@@ -320,78 +316,105 @@ Result<const AccountSection*> Repository::section(const GenerationName& name,
     section_account_ = account;
   }
   if (const auto found = sections_.find(name); found != sections_.end()) return &found->second;
-  auto places = accounts(name);
-  if (!places) return tl::unexpected(places.error());
+  auto contents = directory(name);
+  if (!contents) return tl::unexpected(contents.error());
+  const auto& places = (*contents)->accounts();
   const auto place = std::lower_bound(
-      (*places)->begin(), (*places)->end(), account,
+      places.begin(), places.end(), account,
       [](const AccountPlace& one, std::string_view wanted) { return one.name < wanted; });
-  if (place == (*places)->end() || place->name != account) {
+  if (place == places.end() || place->name != account) {
     return fail(ErrorCode::kNotFound, fmt::format("generation {} has no account {}",
                                                   to_string(name), ascii::printable(account)));
   }
-  auto read = read_section(name, *place);
-  if (!read) return tl::unexpected(read.error());
-  return &sections_.emplace(name, *std::move(read)).first->second;
-}
-
-Result<Messages> Repository::listed(const GenerationName& name, const ListedMailbox& mailbox) {
   auto reader = manifest(name);
   if (!reader) return tl::unexpected(reader.error());
-  Messages messages;
+  return &sections_.emplace(name, (*contents)->section(**reader, *place)).first->second;
+}
+
+Listed Repository::listed(const GenerationName& name, std::string_view account,
+                          const ListedMailbox& mailbox) {
+  Listed result;
+  auto reader = manifest(name);
+  if (!reader) {
+    result.lost = mailbox.line.records;
+    result.problems.push_back(
+        fmt::format("generation {}: {}", to_string(name), reader.error().message));
+    return result;
+  }
+  Messages& messages = result.messages;
+  std::uint64_t damaged = 0;
+  store::Uid after;
+  const LinePlace place = message_lines(mailbox.account, mailbox.line.id);
   LineReader lines(**reader, mailbox.offset, mailbox.octets);
-  for (;;) {
-    auto line = lines.next();
-    if (!line) return tl::unexpected(line.error());
-    if (!*line) break;
-    const store::Uid uid = uid_of_line(**line);
+  while (const auto line = lines.next()) {
+    auto text = checked(*line, place);
+    const store::Uid uid = text ? uid_of_line(*text) : store::Uid(0);
     if (uid.value() == 0 || (!messages.empty() && uid <= messages.back().first)) {
-      return bad_listing(name, mailbox.line.name, "its UIDs are not in order");
+      if (damaged++ == 0 && !messages.empty()) after = messages.back().first;
+      continue;
     }
-    messages.emplace_back(uid, std::string(**line));
+    messages.emplace_back(uid, *std::move(text));
   }
-  if (messages.size() != mailbox.line.records) {
-    return bad_listing(name, mailbox.line.name, "has more or fewer messages than it says");
-  }
-  return messages;
+  const std::uint64_t records = mailbox.line.records;
+  if (damaged == 0 && messages.size() == records) return result;
+  result.lost = records - std::min<std::uint64_t>(records, messages.size());
+  result.problems.push_back(
+      fmt::format("{}: the list of its messages is damaged after UID {}: {} of {} are lost",
+                  place_text(name, account, mailbox.line.name),
+                  damaged > 0 || messages.empty() ? after.value() : messages.back().first.value(),
+                  result.lost, records));
+  return result;
 }
 
 // Ends: what a generation builds on is an earlier one.
-Result<Messages> Repository::resolve(const GenerationName& name, std::string_view account,
-                                     std::string_view guid, store::UidValidity uid_validity) {
+Listed Repository::resolve(const GenerationName& name, std::string_view account,
+                           std::string_view guid, store::UidValidity uid_validity) {
   auto found_section = section(name, account);
-  if (!found_section) return tl::unexpected(found_section.error());
-  const ListedMailbox* mailbox = (*found_section)->find(guid, uid_validity);
-  if (mailbox == nullptr) {
-    return bad_listing(name, account, "lacks a mailbox that a later generation builds on");
+  Listed nothing;
+  if (!found_section) {
+    nothing.problems.push_back(found_section.error().message);
+    return nothing;
   }
-  const MailboxLine& line = mailbox->line;
-  Messages messages;
-  if (line.listing == Listing::kFull) {
-    auto own = listed(name, *mailbox);
-    if (!own) return own;
-    messages = *std::move(own);
-  } else {
-    if (!(*line.base < name)) return bad_listing(name, account, "builds on a later generation");
-    auto base = resolve(*line.base, account, guid, uid_validity);
-    if (!base) return base;
-    if (line.listing == Listing::kSame) {
-      messages = *std::move(base);
-    } else {
-      auto own = listed(name, *mailbox);
-      if (!own) return own;
-      messages = merged(*std::move(base), *std::move(own), line.gone);
-    }
+  const ListedMailbox* found = (*found_section)->find(guid, uid_validity);
+  if (found == nullptr) {
+    nothing.problems.push_back(
+        fmt::format("generation {}, {}: lacks a mailbox that a later generation builds on",
+                    to_string(name), ascii::printable(account)));
+    return nothing;
   }
-  if (messages.size() != line.messages) {
-    return bad_listing(name, account,
-                       fmt::format("{}: {} messages are listed, {} should be",
-                                   ascii::printable(line.name), messages.size(), line.messages));
+  const ListedMailbox mailbox = *found;
+  const std::uint64_t expected = mailbox.line.messages;
+  Listed result = mailbox.line.listing == Listing::kFull ? listed(name, account, mailbox)
+                                                         : merge_into_base(name, account, mailbox);
+  const std::uint64_t have = result.messages.size();
+  result.lost = expected - std::min(expected, have);
+  if (have != expected && result.problems.empty()) {
+    result.problems.push_back(fmt::format("{}: {} messages are listed, {} should be",
+                                          place_text(name, account, mailbox.line.name), have,
+                                          expected));
   }
-  return messages;
+  return result;
 }
 
-Result<Messages> Repository::messages(const GenerationName& name, std::string_view account,
-                                      const MailboxLine& mailbox) {
+Listed Repository::merge_into_base(const GenerationName& name, std::string_view account,
+                                   const ListedMailbox& mailbox) {
+  const MailboxLine& line = mailbox.line;
+  Listed base;
+  if (*line.base < name) {
+    base = resolve(*line.base, account, line.guid, line.uid_validity);
+  } else {
+    base.problems.push_back(
+        fmt::format("{}: builds on a later generation", place_text(name, account, line.name)));
+  }
+  if (line.listing == Listing::kSame) return base;
+  Listed own = listed(name, account, mailbox);
+  own.messages = merged(std::move(base.messages), std::move(own.messages), line.gone);
+  own.problems.insert(own.problems.end(), base.problems.begin(), base.problems.end());
+  return own;
+}
+
+Listed Repository::messages(const GenerationName& name, std::string_view account,
+                            const MailboxLine& mailbox) {
   return resolve(name, account, mailbox.guid, mailbox.uid_validity);
 }
 

@@ -14,6 +14,7 @@
 
 #include "store/body_codec.h"
 #include "store/keyring.h"
+#include "tools/twinpost/backup/directory.h"
 #include "tools/twinpost/backup/files.h"
 #include "tools/twinpost/backup/format.h"
 #include "tools/twinpost/backup/manifest.h"
@@ -21,25 +22,17 @@
 
 namespace twinpost::tools::backup {
 
-// A mailbox of a generation, and where its message lines are in the manifest.
-struct ListedMailbox {
-  MailboxLine line;
-  std::uint64_t offset = 0;
-  std::uint64_t octets = 0;
-};
-
-// An account's section, checked against its checksum.
-struct AccountSection {
-  AccountLine account;
-  std::vector<ListedMailbox> mailboxes;
-
-  // nullptr where there is none.
-  [[nodiscard]] const ListedMailbox* find(std::string_view guid,
-                                          store::UidValidity uid_validity) const;
-};
-
-// Message lines by UID, ascending.
+// Message lines by UID, ascending, without their checks.
 using Messages = std::vector<std::pair<store::Uid, std::string>>;
+
+// What could be read of a listing. Where something could not, `problems` says it, and `lost` how
+// many messages are not there for it (none, where they are there as they were in an earlier
+// generation).
+struct Listed {
+  Messages messages;
+  std::uint64_t lost = 0;
+  std::vector<std::string> problems;
+};
 
 class Repository {
  public:
@@ -67,25 +60,31 @@ class Repository {
     return generations_folder() + "/" + to_string(name);
   }
 
-  // Complete ones, ascending. What is there and can't be read is in problems().
+  // Complete ones, ascending. What is there and can't be read is in problems(); where a file's copy
+  // was read in its place, a run and prune have made the file anew.
   [[nodiscard]] const std::vector<GenerationInfo>& generations() const { return generations_; }
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+  // Of those, how many are there and can't be read at all.
+  [[nodiscard]] std::size_t lost_generations() const { return lost_generations_; }
   // nullptr where there is none.
   [[nodiscard]] const GenerationInfo* find(const GenerationName& name) const;
   // Generations that were added, rewritten or removed are seen from then on.
   [[nodiscard]] Result<void> reload();
 
-  // By name. Good until reload().
-  [[nodiscard]] Result<const std::vector<AccountPlace>*> accounts(const GenerationName& name);
+  // Good until reload(). Errors are those of opening the manifest: damage in it is in what is read.
+  [[nodiscard]] Result<const Directory*> directory(const GenerationName& name);
   // kNotFound where the generation does not have the account. Good until another account's is asked
   // for.
   [[nodiscard]] Result<const AccountSection*> section(const GenerationName& name,
                                                       std::string_view account);
   // All messages of the mailbox as of that generation.
-  [[nodiscard]] Result<Messages> messages(const GenerationName& name, std::string_view account,
-                                          const MailboxLine& mailbox);
+  [[nodiscard]] Listed messages(const GenerationName& name, std::string_view account,
+                                const MailboxLine& mailbox);
   // Only what this generation lists of it.
-  [[nodiscard]] Result<Messages> listed(const GenerationName& name, const ListedMailbox& mailbox);
+  [[nodiscard]] Listed listed(const GenerationName& name, std::string_view account,
+                              const ListedMailbox& mailbox);
+  // Reads the file and compares it with the checksum in generation.json.
+  [[nodiscard]] Result<void> check_manifest(const GenerationName& name) const;
   // What is removed before a run: half generations, and what prune was about to remove.
   [[nodiscard]] Result<void> clear_leftovers();
   [[nodiscard]] Result<ManifestReader*> manifest(const GenerationName& name);
@@ -96,21 +95,26 @@ class Repository {
   [[nodiscard]] Result<void> lock(Use use);
   [[nodiscard]] Result<void> take_keys(store::KeyringPtr keys, bool needed);
   [[nodiscard]] Result<void> read_info();
+  [[nodiscard]] Result<void> read_generation(const std::string& name);
   [[nodiscard]] Result<void> make(std::uint64_t store_id, bool sealed);
-  [[nodiscard]] Result<AccountSection> read_section(const GenerationName& name,
-                                                    const AccountPlace& place);
-  [[nodiscard]] Result<Messages> resolve(const GenerationName& name, std::string_view account,
-                                         std::string_view guid, store::UidValidity uid_validity);
+  [[nodiscard]] Listed resolve(const GenerationName& name, std::string_view account,
+                               std::string_view guid, store::UidValidity uid_validity);
+  [[nodiscard]] Listed merge_into_base(const GenerationName& name, std::string_view account,
+                                       const ListedMailbox& mailbox);
+  [[nodiscard]] Result<void> mend(const std::string& path, std::string_view text);
 
   std::string folder_;
+  Use use_ = Use::kLook;
   BackupInfo info_;
+  std::vector<std::string> info_problems_;
   std::unique_ptr<store::BodyCoder> coder_;
   File run_lock_;
   File prune_lock_;
   std::vector<GenerationInfo> generations_;
   std::vector<std::string> problems_;
+  std::size_t lost_generations_ = 0;
   std::map<GenerationName, ManifestReader> manifests_;
-  std::map<GenerationName, std::vector<AccountPlace>> places_;
+  std::map<GenerationName, Directory> directories_;
   std::string section_account_;
   std::map<GenerationName, AccountSection> sections_;
 };

@@ -80,10 +80,11 @@ Result<void> Restore::run() {
   auto ping = access_.call(Json{{"do", "ping"}});
   if (!ping) return tl::unexpected(ping.error());
   same_store_ = ping->value("store_id", std::string()) == hex_number(repository_.info().store_id);
-  auto places = repository_.accounts(options_.generation);
-  if (!places) return tl::unexpected(places.error());
+  auto contents = repository_.directory(options_.generation);
+  if (!contents) return tl::unexpected(contents.error());
+  for (const std::string& text : (*contents)->problems()) failure(text);
   std::vector<AccountPlace> wanted;
-  for (const AccountPlace& place : **places) {
+  for (const AccountPlace& place : (*contents)->accounts()) {
     if (options_.account.empty() || place.name == ascii::lower(options_.account)) {
       wanted.push_back(place);
       messages_ += place.messages;
@@ -196,14 +197,12 @@ Result<void> Restore::restore_mailbox(const ListedMailbox& mailbox) {
   done.account = target_;
   done.name = options_.below.empty() ? line.name : options_.below + "/" + line.name;
   done.messages = line.messages;
-  auto messages = repository_.messages(options_.generation, source_, line);
-  if (!messages) {
-    if (messages.error().code == ErrorCode::kPermission) return tl::unexpected(messages.error());
-    failure(messages.error().message);
-    done.failed = line.messages;
-    report_.mailboxes.push_back(done);
-    return {};
-  }
+  const Listed listed = repository_.messages(options_.generation, source_, line);
+  for (const std::string& text : listed.problems) failure(text);
+  // A problem counts as one failed message where it is about none, or more of them.
+  if (listed.lost > listed.problems.size()) report_.failed += listed.lost - listed.problems.size();
+  done.failed = listed.lost;
+  const Messages& messages = listed.messages;
   auto there = uidls_of(done.name);
   if (!there) return tl::unexpected(there.error());
   bool anew = !*there;
@@ -221,12 +220,12 @@ Result<void> Restore::restore_mailbox(const ListedMailbox& mailbox) {
   }
   done.made = anew;
   Result<void> result;
-  if (anew && messages->empty() && !options_.dry_run) {
+  if (anew && messages.empty() && !options_.dry_run) {
     result = make_empty(line, done.name);
   } else if (anew && !options_.dry_run) {
-    result = make_anew(line, *messages, done);
+    result = make_anew(line, messages, done);
   } else {
-    result = put_messages(*messages, *there ? **there : Uidls{},
+    result = put_messages(messages, *there ? **there : Uidls{},
                           {target_, done.name, false, same_store_ && source_ == target_}, done);
   }
   report_.restored += done.restored;
@@ -329,18 +328,13 @@ Result<void> Restore::put_messages(const Messages& messages, const Uidls& there,
       ++done.already_there;
       continue;
     }
-    if (options_.dry_run) {
-      if (packs_.find(message->body) == nullptr) {
-        failed(uid, "its body is in no pack");
-      } else {
-        ++done.restored;
-      }
-      continue;
-    }
     auto body = packs_.read(message->body);
-    if (!body && body.error().code == ErrorCode::kPermission) return tl::unexpected(body.error());
     if (!body) {
       failed(uid, body.error().message);
+      continue;
+    }
+    if (options_.dry_run) {
+      ++done.restored;
       continue;
     }
     if (auto put = depositor.put(*std::move(message), *body); !put) return put;

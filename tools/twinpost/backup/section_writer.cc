@@ -2,49 +2,69 @@
 
 #include <utility>
 
+#include "tools/twinpost/backup/checked_line.h"
+
 namespace twinpost::tools::backup {
 
-SectionWriter::SectionWriter(ManifestWriter& manifest, std::string account) : manifest_(manifest) {
-  place_.name = std::move(account);
-  place_.offset = manifest.size();
+Result<void> SectionWriter::account(AccountLine line) {
+  end_account();
+  account_ = AccountEntry{};
+  account_.at = manifest_.size();
+  account_.line = std::move(line);
+  in_account_ = true;
+  return manifest_.append(with_check(encode_account(account_.line), kAccountLines));
 }
 
-Result<void> SectionWriter::put(std::string_view line) {
-  hash_.update(line);
-  return manifest_.append(line);
+Result<void> SectionWriter::mailbox(MailboxLine line) {
+  end_mailbox();
+  mailbox_ = MailboxEntry{};
+  mailbox_.at = manifest_.size();
+  mailbox_.account = account_.line.id;
+  mailbox_.line = std::move(line);
+  in_mailbox_ = true;
+  ++account_.mailboxes;
+  account_.messages += mailbox_.line.messages;
+  account_.size += mailbox_.line.octets;
+  auto done =
+      manifest_.append(with_check(encode_mailbox(mailbox_.line), mailbox_lines(account_.line.id)));
+  mailbox_.offset = manifest_.size();
+  return done;
 }
 
-Result<void> SectionWriter::account(const AccountLine& line) { return put(encode_account(line)); }
-
-Result<void> SectionWriter::mailbox(const MailboxLine& line) {
-  ++place_.mailboxes;
-  place_.messages += line.messages;
-  place_.size += line.octets;
-  return put(encode_mailbox(line));
+Result<void> SectionWriter::message(std::string line) {
+  const LinePlace place = message_lines(account_.line.id, mailbox_.line.id);
+  return manifest_.append(with_check(std::move(line), place));
 }
 
-Result<void> SectionWriter::message(std::string_view line) { return put(line); }
-
-AccountPlace SectionWriter::finish() {
-  place_.octets = manifest_.size() - place_.offset;
-  place_.sha256 = hash_.finish();
-  return std::move(place_);
+void SectionWriter::end_mailbox() {
+  if (!std::exchange(in_mailbox_, false)) return;
+  mailbox_.octets = manifest_.size() - mailbox_.offset;
+  mailbox_entries_ += with_check(encode_entry(mailbox_), kIndexLines);
 }
 
-void IndexWriter::add(const AccountPlace& place, GenerationInfo& info) {
-  lines_ += encode_place(place);
-  ++info.accounts;
-  info.mailboxes += place.mailboxes;
-  info.messages += place.messages;
-  info.octets += place.size;
+void SectionWriter::end_account() {
+  end_mailbox();
+  if (!std::exchange(in_account_, false)) return;
+  index_ += with_check(encode_entry(account_), kIndexLines);
+  index_ += std::exchange(mailbox_entries_, {});
+  ++sums_.accounts;
+  sums_.mailboxes += account_.mailboxes;
+  sums_.messages += account_.messages;
+  sums_.octets += account_.size;
 }
 
-Result<void> IndexWriter::finish(ManifestWriter& manifest, GenerationInfo& info) {
-  info.index_offset = manifest.size();
-  info.index_octets = lines_.size();
-  info.index_sha256 = sha256(lines_);
-  if (auto done = manifest.append(lines_); !done) return done;
-  auto written = manifest.finish();
+Result<void> SectionWriter::finish(GenerationInfo& info) {
+  end_account();
+  if (auto ended = manifest_.end_block(); !ended) return ended;
+  info.accounts = sums_.accounts;
+  info.mailboxes = sums_.mailboxes;
+  info.messages = sums_.messages;
+  info.octets = sums_.octets;
+  info.index_offset = manifest_.size();
+  info.index_octets = index_.size();
+  info.index_sha256 = sha256(index_);
+  if (auto done = manifest_.append(index_); !done) return done;
+  auto written = manifest_.finish();
   if (!written) return tl::unexpected(written.error());
   info.manifest_octets = written->octets;
   info.manifest_sha256 = written->sha256;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/twinpost/backup/format.h"
@@ -9,32 +10,30 @@
 
 namespace twinpost::tools::backup {
 
-// One account's section, line by line: the account first.
+// The accounts one after the other: each begun, then its mailboxes, each begun and then its
+// messages.
 class SectionWriter {
  public:
-  SectionWriter(ManifestWriter& manifest, std::string account);
-  [[nodiscard]] Result<void> account(const AccountLine& line);
-  [[nodiscard]] Result<void> mailbox(const MailboxLine& line);
-  [[nodiscard]] Result<void> message(std::string_view line);  // with its line end
-  [[nodiscard]] AccountPlace finish();
+  explicit SectionWriter(ManifestWriter& manifest) : manifest_(manifest) {}
+  [[nodiscard]] Result<void> account(AccountLine line);
+  [[nodiscard]] Result<void> mailbox(MailboxLine line);
+  // An object with its line end, without its check.
+  [[nodiscard]] Result<void> message(std::string line);
+  // Writes the index and finishes the manifest; what generation.json says of all is in `info` then.
+  [[nodiscard]] Result<void> finish(GenerationInfo& info);
 
  private:
-  [[nodiscard]] Result<void> put(std::string_view line);
+  void end_mailbox();
+  void end_account();
+
   ManifestWriter& manifest_;
-  AccountPlace place_;
-  Sha256 hash_;
-};
-
-class IndexWriter {
- public:
-  // Counts it into the generation's figures too.
-  void add(const AccountPlace& place, GenerationInfo& info);
-  // Writes the index and finishes the manifest; what generation.json says of both is in `info`
-  // then.
-  [[nodiscard]] Result<void> finish(ManifestWriter& manifest, GenerationInfo& info);
-
- private:
-  std::string lines_;
+  AccountEntry account_;
+  MailboxEntry mailbox_;
+  std::string mailbox_entries_;  // of this account
+  std::string index_;
+  bool in_account_ = false;
+  bool in_mailbox_ = false;
+  GenerationInfo sums_;
 };
 
 }  // namespace twinpost::tools::backup

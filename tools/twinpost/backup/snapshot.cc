@@ -152,9 +152,11 @@ class Walk {
         snapshot_.went_back = true;
         return mailbox;
       }
-      auto built = build_on(base, key, mailbox);
-      if (!built) return tl::unexpected(built.error());
-      if (*built) return mailbox;
+      if (base.is_sound) {
+        auto built = build_on(base, key, mailbox);
+        if (!built) return tl::unexpected(built.error());
+        if (*built) return mailbox;
+      }
     }
     auto listed = list_all(account, key, mailbox);
     if (!listed) return tl::unexpected(listed.error());

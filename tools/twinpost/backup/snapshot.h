@@ -49,6 +49,7 @@ struct BaseMailbox {
   std::uint64_t octets = 0;
   std::uint32_t chain = 0;
   std::uint64_t weight = 0;
+  bool is_sound = true;  // else it only tells whether the store went back
 };
 // By base_key().
 using BaseMailboxes = std::unordered_map<std::string, BaseMailbox>;

@@ -1,17 +1,14 @@
 #include "tools/twinpost/backup/verify.h"
 
-#include <algorithm>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <set>
+#include <map>
+#include <string>
 
 #include "core/base/ascii.h"
 
 namespace twinpost::tools::backup {
 
 namespace {
-
-constexpr std::size_t kWindow = 1024 * 1024;
 
 class Verification {
  public:
@@ -40,35 +37,37 @@ class Verification {
     if (report_.details.size() < kMostProblems) report_.details.push_back(text);
   }
 
+  // A body that can't be read concerns the messages that name it; one that was written again, or
+  // that nobody names any more, concerns nobody.
   Result<void> bodies() {
     const auto& entries = packs_.entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (!tell("bodies", i, entries.size())) return stopped();
       const auto octets = packs_.read(entries[i]);
-      if (octets) {
-        ++report_.bodies;
-        report_.octets += octets->size();
-        if (auto good = packs_.check_header(entries[i]); !good) problem(good.error().message);
+      if (!octets) {
+        suspects_.emplace(entries[i].name, octets.error().message);
         continue;
       }
-      // Without the key nothing else could be read either.
-      if (octets.error().code == ErrorCode::kPermission) return tl::unexpected(octets.error());
-      problem(octets.error().message);
-      suspects_.insert(entries[i].name);
+      ++report_.bodies;
+      report_.octets += octets->size();
+      if (auto good = packs_.check_header(entries[i]); !good) problem(good.error().message);
     }
+    report_.unreadable_bodies = suspects_.size();
     for (auto at = suspects_.begin(); at != suspects_.end();) {
-      at = packs_.read(*at) ? suspects_.erase(at) : std::next(at);
+      at = packs_.read(at->first) ? suspects_.erase(at) : std::next(at);
     }
     return {};
   }
 
   void generation(const GenerationInfo& info) {
     ++report_.generations;
-    const std::string where = "generation " + to_string(info.name);
-    if (auto good = manifest_file(info); !good) return problem(where + ": " + good.error().message);
-    auto places = repository_.accounts(info.name);
-    if (!places) return problem(places.error().message);
-    for (const AccountPlace& place : **places) {
+    if (auto good = repository_.check_manifest(info.name); !good) {
+      problem(fmt::format("generation {}: {}", to_string(info.name), good.error().message));
+    }
+    auto contents = repository_.directory(info.name);
+    if (!contents) return problem(contents.error().message);
+    for (const std::string& text : (*contents)->problems()) problem(text);
+    for (const AccountPlace& place : (*contents)->accounts()) {
       auto section = repository_.section(info.name, place.name);
       if (!section) {
         problem(section.error().message);
@@ -80,45 +79,28 @@ class Verification {
     }
   }
 
-  Result<void> manifest_file(const GenerationInfo& info) {
-    auto file =
-        File::open(repository_.path_of(info.name) + "/" + manifest_name(info.manifest), O_RDONLY);
-    if (!file) return tl::unexpected(file.error());
-    const auto size = file->size();
-    if (!size) return tl::unexpected(size.error());
-    Sha256 hash;
-    std::string window;
-    for (std::uint64_t at = 0; at < *size; at += window.size()) {
-      const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, *size - at));
-      if (auto read = file->read_at(at, length, window); !read) return read;
-      hash.update(window);
-    }
-    if (*size != info.manifest_octets || hash.finish() != info.manifest_sha256) {
-      return fail(ErrorCode::kCorrupt, file->path() + " does not match its checksum");
-    }
-    return {};
-  }
-
   void mailbox(const GenerationName& name, const std::string& account,
                const ListedMailbox& mailbox) {
     const std::string where =
         fmt::format("generation {}, {}/{}", to_string(name), ascii::printable(account),
                     ascii::printable(mailbox.line.name));
-    auto own = repository_.listed(name, mailbox);
-    if (!own) return problem(own.error().message);
-    for (const auto& [uid, line] : *own) {
+    const Listed own = repository_.listed(name, account, mailbox);
+    for (const std::string& text : own.problems) problem(text);
+    for (const auto& [uid, line] : own.messages) {
       ++report_.messages;
       message(fmt::format("{} UID {}", where, uid.value()), line);
     }
     if (mailbox.line.listing == Listing::kFull) {
-      if (own->size() != mailbox.line.messages) problem(where + ": has not as many messages");
+      if (mailbox.line.records != mailbox.line.messages) {
+        problem(where + ": has not as many messages");
+      }
       return;
     }
     // Whatever it builds on is looked at for itself; here, that it is there and that the sum is
     // right.
     if (mailbox.line.listing == Listing::kDelta) {
-      auto all = repository_.messages(name, account, mailbox.line);
-      if (!all) problem(all.error().message);
+      const Listed all = repository_.messages(name, account, mailbox.line);
+      for (const std::string& text : all.problems) problem(text);
       return;
     }
     const bool earlier = *mailbox.line.base < name;
@@ -135,9 +117,11 @@ class Verification {
   void message(const std::string& where, const std::string& line) {
     const auto message = decode_message(line);
     if (!message) return problem(where + ": " + message.error().message);
+    if (const auto suspect = suspects_.find(message->body); suspect != suspects_.end()) {
+      return problem(where + ": " + suspect->second);
+    }
     const PackEntry* body = packs_.find(message->body);
     if (body == nullptr) return problem(where + ": its body is in no pack");
-    if (suspects_.contains(message->body)) return problem(where + ": its body is damaged");
     if (message->size != message->prefix.size() + body->plain_octets) {
       problem(where + ": its size is wrong");
     }
@@ -146,7 +130,7 @@ class Verification {
   Repository& repository_;
   Packs& packs_;
   const store::Progress& progress_;
-  std::set<BodyName> suspects_;  // no good entry
+  std::map<BodyName, std::string> suspects_;  // no good entry, and why
   VerifyReport report_;
 };
 

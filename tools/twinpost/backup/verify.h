@@ -17,7 +17,8 @@ struct VerifyReport {
   std::uint64_t generations = 0;
   std::uint64_t messages = 0;  // lines of all generations
   std::uint64_t bodies = 0;
-  std::uint64_t octets = 0;  // of bodies, plain
+  std::uint64_t octets = 0;             // of bodies, plain
+  std::uint64_t unreadable_bodies = 0;  // where messages need them, they are problems
   std::uint64_t problems = 0;
   std::vector<std::string> details;
 };
