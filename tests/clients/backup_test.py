@@ -287,7 +287,7 @@ class Backup(unittest.TestCase):
         with open(pack, "r+b") as file:
             file.seek(-3, os.SEEK_END)
             file.write(b"???")
-        self.assertIn("damaged", twinpost(server, "backup", "verify", self.backup, expect=1))
+        self.assertIn("does not match its checksum", twinpost(server, "backup", "verify", self.backup, expect=1))
         server.stop()
         other = self.serve({ANN: PASSWORD})
         output = twinpost(other, "restore", "--all", self.backup, expect=1)

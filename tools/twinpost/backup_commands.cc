@@ -168,7 +168,9 @@ Result<void> run_verify(Context& context, const Arguments& arguments) {
   if (!arguments.quiet || report->problems > 0) {
     fmt::print("{} generations, {} bodies, {:.1f} MB: {}\n", report->generations, report->bodies,
                megabytes(report->octets),
-               report->problems == 0 ? "all good" : fmt::format("{} problems", report->problems));
+               report->problems == 0   ? "all good"
+               : report->problems == 1 ? "1 problem"
+                                       : fmt::format("{} problems", report->problems));
     if (report->unreadable_bodies > 0 && report->problems == 0) {
       fmt::print("{} bodies can't be read; no message needs them, or they are there again\n",
                  report->unreadable_bodies);

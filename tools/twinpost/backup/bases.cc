@@ -43,7 +43,9 @@ class BaseFinder {
   }
 
  private:
-  void problem(const std::string& text) { bases_.problems.push_back(text + ": read anew"); }
+  void problem(const std::string& text) {
+    bases_.problems.push_back(text + "; what rests on it is listed and read anew");
+  }
 
   void add(const GenerationName& last, const std::string& account, const ListedMailbox& mailbox) {
     const MailboxLine& line = mailbox.line;

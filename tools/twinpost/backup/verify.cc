@@ -61,11 +61,11 @@ class Verification {
 
   void generation(const GenerationInfo& info) {
     ++report_.generations;
+    auto contents = repository_.directory(info.name);
+    if (!contents) return problem(contents.error().message);
     if (auto good = repository_.check_manifest(info.name); !good) {
       problem(fmt::format("generation {}: {}", to_string(info.name), good.error().message));
     }
-    auto contents = repository_.directory(info.name);
-    if (!contents) return problem(contents.error().message);
     for (const std::string& text : (*contents)->problems()) problem(text);
     for (const AccountPlace& place : (*contents)->accounts()) {
       auto section = repository_.section(info.name, place.name);
