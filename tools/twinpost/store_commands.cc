@@ -97,17 +97,17 @@ void show_space(Context& context, bool json) {
 
 // --- compact, reencrypt
 
-Result<Json> run_long(const Context& context, const char* operation, bool quiet) {
-  const auto config = context.server_config();
-  if (!config) return tl::unexpected(config.error());
-  const auto access = StoreAccess::open(*config);
+Result<Json> run_long(const config::ServerConfigPtr& config, Json request, bool quiet) {
+  const auto access = StoreAccess::open(config);
   if (!access) return tl::unexpected(access.error());
   ProgressBar bar(quiet);
-  return (*access)->call(Json{{"do", operation}}, {}, bar.as_progress());
+  return (*access)->call(std::move(request), {}, bar.as_progress());
 }
 
 void compact(Context& context, bool quiet) {
-  const auto done = run_long(context, "compact", quiet);
+  const auto config = context.server_config();
+  if (!config) return context.fail(config.error().message);
+  const auto done = run_long(*config, Json{{"do", "compact"}}, quiet);
   if (!done) return context.fail(done.error().message);
   fmt::print("the data file has {}, it had {}\n",
              octets_text(done->at("octets_after").get<std::uint64_t>()),
@@ -115,7 +115,13 @@ void compact(Context& context, bool quiet) {
 }
 
 void reencrypt(Context& context, bool quiet) {
-  const auto done = run_long(context, "recode", quiet);
+  const auto config = context.server_config();
+  if (!config) return context.fail(config.error().message);
+  // The server may not have seen yet what the file says.
+  const config::Storage& storage = (*config)->storage;
+  Json request{
+      {"do", "recode"}, {"compression", storage.compression}, {"key_file", storage.key_file}};
+  const auto done = run_long(*config, std::move(request), quiet);
   if (!done) return context.fail(done.error().message);
   const auto bodies = done->at("bodies").get<std::uint64_t>();
   if (bodies == 0) {

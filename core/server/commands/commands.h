@@ -31,7 +31,8 @@
 // The whole store (maintenance.cc), long, with progress:
 //   check     {bodies?, repair?, account?, most_problems?} -> CheckReport by its members' names
 //   compact   {} -> {octets_before, octets_after}
-//   recode    {} -> {bodies}
+//   recode    {compression?, key_file?} -> {bodies}                 of the file that the client sees, where that is newer; refused
+//                                                                while the store is not open with these and the newest key
 #pragma once
 
 #include "core/server/admin.h"
