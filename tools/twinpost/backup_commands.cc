@@ -291,7 +291,8 @@ Result<void> run_restore(Context& context, Arguments& arguments) {
   auto generation = chosen_generation(*repository, arguments);
   if (!generation) return tl::unexpected(generation.error());
   arguments.restore.generation = *generation;
-  auto access = StoreAccess::open(*config);
+  auto access =
+      StoreAccess::open(*config, arguments.restore.dry_run ? NoStore::kRefuse : NoStore::kMake);
   if (!access) return tl::unexpected(access.error());
   backup::RestoreReport report;
   Result<void> done;

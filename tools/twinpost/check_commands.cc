@@ -76,6 +76,7 @@ Result<std::optional<Json>> damaged_pages(const config::ServerConfig& config,
 Result<Json> run_check(const Context& context, const CheckArguments& arguments) {
   const auto config = context.server_config();
   if (!config) return tl::unexpected(config.error());
+  if (auto there = check_store_is_there(**config); !there) return tl::unexpected(there.error());
   ProgressBar bar(arguments.quiet);
   const store::Progress progress = bar.as_progress();
   auto damaged = damaged_pages(**config, progress);

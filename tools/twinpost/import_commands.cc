@@ -161,7 +161,7 @@ Result<int> run_import(const Context& context, const ImportArguments& arguments)
   }
   auto source = open_source(arguments, **config);
   if (!source) return tl::unexpected(source.error());
-  auto access = StoreAccess::open(*config);
+  auto access = StoreAccess::open(*config, arguments.dry_run ? NoStore::kRefuse : NoStore::kMake);
   if (!access) return tl::unexpected(access.error());
   StoreSinkOptions sink_options;
   sink_options.ignore_quota = arguments.ignore_quota;

@@ -1,53 +1,20 @@
 #include "tools/twinpost/store_access.h"
 
-#include <cstdlib>
+#include <cerrno>
 #include <fmt/format.h>
+#include <string>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 
 #include "core/base/inline_executor.h"
 #include "core/net/address.h"
 #include "core/server/store_options.h"
 #include "tools/twinpost/admin_client.h"
+#include "tools/twinpost/as_owner.h"
 
 namespace twinpost::tools {
 
 namespace {
-
-// While this lives, files are made as the data folder's owner makes them. Root runs the tool, but
-// the server, which runs as that owner, must be able to open what the tool leaves: the data file of
-// a new store, of a compaction, the lock files. Only for as long as the store works: what is
-// imported may be readable by root alone. Applies to the whole process, as glibc has it; does
-// nothing for who is not root, or owns the folder.
-class AsOwner {
- public:
-  explicit AsOwner(const std::string& folder) {
-    struct stat info {};
-    if (::geteuid() != 0 || ::stat(folder.c_str(), &info) != 0 || info.st_uid == 0) return;
-    group_ = ::getegid();
-    if (::setegid(info.st_gid) != 0) return;
-    if (::seteuid(info.st_uid) != 0) {
-      back_to_group();
-      return;
-    }
-    changed_ = true;
-  }
-  ~AsOwner() {
-    if (!changed_) return;
-    if (::seteuid(0) != 0) std::abort();  // can't be: the real user is root
-    back_to_group();
-  }
-  AsOwner(const AsOwner&) = delete;
-  AsOwner& operator=(const AsOwner&) = delete;
-
- private:
-  void back_to_group() const {
-    if (::setegid(group_) != 0) std::abort();
-  }
-  gid_t group_ = 0;
-  bool changed_ = false;
-};
 
 // A store for writing with the executor that it needs.
 class OpenedStore {
@@ -169,7 +136,19 @@ Error unreachable(const config::ServerConfig& config, const std::string& socket)
 
 }  // namespace
 
-Result<std::unique_ptr<StoreAccess>> StoreAccess::open(const config::ServerConfigPtr& config) {
+Result<void> check_store_is_there(const config::ServerConfig& config) {
+  const std::string file = config.data + "/data.mdb";
+  struct stat status {};
+  const bool missing = ::stat(file.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+  if (!missing) return {};  // what else may be wrong with it is told by who opens it
+  return fail(ErrorCode::kNotFound,
+              fmt::format("there is no store in {} (data, in {}): the server makes one when it "
+                          "starts, and so does an import or a restore",
+                          config.data, config.source));
+}
+
+Result<std::unique_ptr<StoreAccess>> StoreAccess::open(const config::ServerConfigPtr& config,
+                                                       NoStore no_store) {
   std::string socket;
   if (!config->listen.admin.empty()) {
     const auto address = net::parse_listen_address(config->listen.admin.front());
@@ -180,6 +159,9 @@ Result<std::unique_ptr<StoreAccess>> StoreAccess::open(const config::ServerConfi
     socket = address->path;
     auto server = connect_to_server(socket);
     if (!server || *server != nullptr) return server;
+  }
+  if (no_store == NoStore::kRefuse) {
+    if (auto there = check_store_is_there(*config); !there) return tl::unexpected(there.error());
   }
   auto offline = std::make_unique<OfflineAccess>();
   if (auto opened = offline->open(config); !opened) {
@@ -198,6 +180,7 @@ Result<std::unique_ptr<store::Store>> open_for_reading(const config::ServerConfi
   // A store refers to its executor; all that one for reading does with it is to run what it is
   // given.
   static InlineExecutor executor;
+  if (auto there = check_store_is_there(config); !there) return tl::unexpected(there.error());
   auto options = server::store_options(config);
   if (!options) return tl::unexpected(options.error());
   options->read_only = true;

@@ -15,14 +15,18 @@ namespace twinpost::tools {
 
 using Json = nlohmann::json;
 
+// What becomes of a data folder in which there is no store.
+enum class NoStore { kRefuse, kMake };
+
 class StoreAccess {
  public:
   virtual ~StoreAccess() = default;
 
   // Connects to the first of listen.admin; where nobody listens there, opens the store for writing.
   // Where a server has the store but can't be reached, kInUse says so and names the socket.
+  // kNotFound where there is no store and none is to be made.
   [[nodiscard]] static Result<std::unique_ptr<StoreAccess>> open(
-      const config::ServerConfigPtr& config);
+      const config::ServerConfigPtr& config, NoStore no_store = NoStore::kRefuse);
 
   // Runs one operation (core/server/commands/commands.h): `request` without "octets", which is
   // `payload`'s size. Gives the answer without "ok", or the operation's error. `progress` may be
@@ -37,6 +41,9 @@ class StoreAccess {
 [[nodiscard]] std::unique_ptr<StoreAccess> make_local_access(store::Store& store,
                                                              config::ServerConfigPtr config,
                                                              config::AccountsConfigPtr accounts);
+
+// kNotFound, in words for the admin, where the data folder has no store.
+[[nodiscard]] Result<void> check_store_is_there(const config::ServerConfig& config);
 
 // For reading, whether a server has it open or not; with the configured keys.
 [[nodiscard]] Result<std::unique_ptr<store::Store>> open_for_reading(
