@@ -3,6 +3,8 @@
 
 #include "core/server/endpoints.h"
 #include "core/server/settings.h"
+#include "core/server/store_options.h"
+#include "tools/twinpost/as_owner.h"
 #include "tools/twinpost/commands.h"
 
 namespace twinpost::tools {
@@ -17,6 +19,12 @@ void add_config_commands(CLI::App& app, Context& context) {
         if (!settings) return context.fail(settings.error().message);
         auto endpoints = server::configured_endpoints(*settings->config);
         if (!endpoints) return context.fail(endpoints.error().message);
+        {
+          // The server reads the keys as the user it has become by then.
+          const AsOwner as_owner(settings->config->data);
+          auto storage = server::store_options(*settings->config);
+          if (!storage) return context.fail(storage.error().message);
+        }
         fmt::print("{}: good ({} accounts, {} listeners, {})\n", context.config_file,
                    settings->accounts->accounts.size(), endpoints->size(),
                    settings->tls ? "TLS" : "no TLS");

@@ -11,8 +11,10 @@
 
 #include "core/base/log.h"
 #include "core/net/event_loop.h"
+#include "core/server/process.h"
 #include "core/server/server.h"
 #include "core/server/settings.h"
+#include "core/server/store_options.h"
 
 namespace {
 
@@ -70,6 +72,11 @@ int main(int argc, char** argv) {
     if (check_only) {
       auto settings = twinpost::server::load_settings(options.config_file, nullptr);
       if (!settings) return give_up(settings.error().message);
+      if (auto became = twinpost::server::become_user(options.user); !became) {
+        return give_up(became.error().message);
+      }
+      auto storage = twinpost::server::store_options(*settings->config);
+      if (!storage) return give_up(storage.error().message);
       fmt::print("{}: good, {} accounts\n", options.config_file,
                  settings->accounts->accounts.size());
       return EXIT_SUCCESS;
