@@ -250,6 +250,7 @@ class Transaction final : public ViewOver<WriteTxn> {
                                           std::optional<MailboxId> to);
   [[nodiscard]] Result<void> put_back(MailboxKey key, std::span<Removed> removed,
                                       const Limits& limits, Undeleted& result);
+  [[nodiscard]] Result<void> keep_brought_back(AccountRow& account, Removed& removed);
   [[nodiscard]] Result<std::uint64_t> do_drop_removed(AccountId account,
                                                       std::span<const std::string> keys);
   [[nodiscard]] Result<bool> drop_removed(AccountRow& account, std::string_view key);

@@ -150,11 +150,7 @@ Result<void> Transaction::put_back(MailboxKey key, std::span<Removed> removed, c
     auto keywords = keyword_bits_left(*mailbox, one.row.keywords);
     if (!keywords) return failed(keywords);
     record.keywords = *keywords;
-    auto erased =
-        batch_.txn().erase(batch_.tables().removed, removed_key(key.account, one.id).view());
-    if (!erased) return failed(erased);
-    count_out_removed(account->info, one.row);
-    if (auto unshown = unshow(account->info, one.row); !unshown) return unshown;
+    if (auto moved = keep_brought_back(*account, one); !moved) return moved;
     ++account->info.messages;
     account->info.bytes += record.size;
     auto placed = place(*mailbox, std::move(record));
@@ -165,6 +161,27 @@ Result<void> Transaction::put_back(MailboxKey key, std::span<Removed> removed, c
   auto done = put(*mailbox);
   if (done) done = put(*account);
   return done;
+}
+
+// Sessions that were not told yet that it had left its mailbox go on reading it there: its row stays
+// as that of a message that was only moved, with a reference of its own. The one that it had is the
+// message's now.
+Result<void> Transaction::keep_brought_back(AccountRow& account, Removed& removed) {
+  RemovedRow& row = removed.row;
+  const Key key = removed_key(account.info.id, removed.id);
+  count_out_removed(account.info, row);
+  if (auto unshown = unshow(account.info, row); !unshown) return unshown;
+  auto counted = blobs_.add_reference(row.message.blob);
+  if (!counted && !is_unusable(counted.error().code)) return counted;
+  if (!counted) {
+    auto erased = batch_.txn().erase(batch_.tables().removed, key.view());
+    return erased ? Result<void>{} : failed(erased);
+  }
+  row.how = Removal::kMoved;
+  row.shown_in = MailboxId();
+  row.shown_as = Uid();
+  ++account.info.removed_messages;
+  return batch_.txn().put(batch_.tables().removed, key.view(), encode_removed(key.view(), row));
 }
 
 Result<Undeleted> Transaction::do_undelete(AccountId account_id, std::span<const RemovedId> ids,

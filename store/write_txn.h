@@ -51,7 +51,8 @@ class WriteTxn : public ReadView {
                                             MailboxKey to, const Limits& limits) = 0;
   // Puts removed messages back: into the mailbox they were in (by id, whatever its name is now; else by
   // its name then, made where it is missing), or into `to`. New UIDs (RFC 9051 2.3.1.1); flags but
-  // \Deleted, dates, EMAILID and UIDL are kept. kOverQuota.
+  // \Deleted, dates, EMAILID and UIDL are kept. The removal stays on record as that of a message which was
+  // only moved. kOverQuota.
   [[nodiscard]] virtual Result<Undeleted> undelete(AccountId account,
                                                    std::span<const RemovedId> ids,
                                                    std::optional<MailboxId> to,

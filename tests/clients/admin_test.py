@@ -288,7 +288,9 @@ class Undo(AdminTest):
         imap = self.imap()
         self.assertEqual(imap.select()[1], [b"3"])
         self.assertEqual(self.removed(ANN), [])
-        # Once more: they are not there.
+        # Once more: there is nothing to do.
+        self.assertIn("is in the account, nothing to do", self.twinpost("undelete", ANN, found[0]["id"]))
+        self.twinpost("removed", "forget", ANN, found[0]["id"])
         self.assertIn("is not there", self.twinpost("undelete", ANN, found[0]["id"], expect=1))
 
     def test_what_imap_expunged_comes_back_with_its_flags(self):

@@ -168,7 +168,9 @@ void Model::apply(const Operation& operation) {
       break;
     case Kind::kUndelete:
       for (const std::uint32_t uid : operation.uids) {
-        Message message = std::move(removed_.extract({operation.mailbox, uid}).mapped().message);
+        Removed& removed = removed_.at({operation.mailbox, uid});
+        removed.how = Removal::kMoved;  // its record stays
+        Message message = removed.message;
         constexpr int kDeleted = store::bit(store::Flag::kDeleted);
         message.flags = static_cast<store::FlagBits>(message.flags & ~kDeleted);
         put(operation.target, std::move(message));

@@ -49,7 +49,7 @@ struct Account {
   AccountId id;
   std::map<std::uint32_t, Mailbox> mailboxes;
   std::map<Place, Removed> removed;
-  std::set<Place> given_up;  // came back, or were forgotten: a session may be too late for them
+  std::set<Place> given_up;  // were forgotten: a session may be too late for them
 };
 
 // Somebody who has a mailbox open and was told of its changes some time ago.
@@ -268,11 +268,13 @@ class Engine {
     for (const auto& [id, mailbox] : account.mailboxes) {
       for (const auto& [uid, message] : mailbox.messages) live.insert(message.serial);
     }
+    std::set<Place> back_again;
     for (const Undeleted::Message& message : done.messages) {
       const Place place{message.id.mailbox.value(), message.id.uid.value()};
       REQUIRE(account.removed.contains(place));
-      Message back = account.removed.extract(place).mapped().message;
-      account.given_up.insert(place);
+      Message back = account.removed.at(place).message;
+      account.removed.at(place).how = Removal::kMoved;
+      back_again.insert(place);
       CHECK(live.insert(back.serial).second);
       back.flags = static_cast<FlagBits>(back.flags & ~bit(Flag::kDeleted));
       CHECK(message.uid.value() == to.uid_next);
@@ -284,8 +286,7 @@ class Engine {
     CHECK(done.missing.empty());
     std::size_t certain = 0;
     for (const Place& place : places) {
-      const auto still = account.removed.find(place);
-      if (still == account.removed.end() || still->second.certain) ++certain;
+      if (back_again.contains(place) || account.removed.at(place).certain) ++certain;
     }
     CHECK(done.messages.size() + done.present.size() >= certain);
   }

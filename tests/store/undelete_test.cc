@@ -94,10 +94,12 @@ TEST_CASE("a message comes back with a new UID and everything else that it had")
   CHECK(after.email_id == before.email_id);
   CHECK(f.text(f.inbox, Uid(2)) == "Return-Path: <a@example.net>\r\n" + mail_text(1, 9000));
   CHECK(account_of(f).bytes == used.bytes);
-  CHECK(account_of(f).removed_messages == 0);
+  // What is left is the record of one that was moved.
+  CHECK(account_of(f).removed_messages == 1);
   CHECK(account_of(f).removed_bytes == 0);
-  CHECK(removed_of(f).empty());
-  CHECK(undelete(f, ids_of(removed)).missing == ids_of(removed));
+  REQUIRE(ids_of(removed_of(f)) == ids_of(removed));
+  CHECK(removed_of(f)[0].how == Removal::kMoved);
+  CHECK(undelete(f, ids_of(removed)).present == ids_of(removed));
   f.store.reset();
   CHECK(inconsistencies(f.options.folder).empty());
 }
@@ -235,6 +237,52 @@ TEST_CASE("what a session has not told its client of stays readable without any 
   }
   SUBCASE("until it ends") { later.reset(); }
   CHECK(within_seconds([&] { return !found(); }));
+}
+
+TEST_CASE("a session that was not told of a removal reads on what an undelete has brought back") {
+  Fixture f;
+  f.append(f.inbox, marked(1));
+  const MessageRecord before = f.message(f.inbox, Uid(1));
+  auto hold = f.store->hold_removals(f.inbox, f.store->removals_seen_before());
+  expunge(f, f.inbox, {Uid(1)});
+  const auto ids = ids_of(removed_of(f));
+  REQUIRE(undelete(f, ids).messages.size() == 1);
+  const auto seen = [&] {
+    return f.read([&](const ReadView& v) { return v.removed_message(f.inbox, Uid(1), {}); });
+  };
+  const auto is_readable = [&] {
+    const auto found = seen();
+    REQUIRE(found);
+    CHECK(found->flags == before.flags);
+    CHECK(found->keywords == before.keywords);
+    CHECK(f.read([&](const ReadView& v) -> Result<std::string> { return read_whole(v, *found); }) ==
+          "Return-Path: <a@example.net>\r\n" + mail_text(1, 9000));
+  };
+  is_readable();
+  SUBCASE("whatever its retention is") {
+    f.store->set_retention(std::chrono::seconds(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    is_readable();
+  }
+  SUBCASE("though it is removed once more") {
+    expunge(f, f.inbox, {Uid(2)});
+    const std::vector<RemovedId> again{removed_of(f).back().id};
+    CHECK(again[0].uid == Uid(2));
+    f.write([&](WriteTxn& t) { return t.forget_removed(f.account, again); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    is_readable();
+  }
+  SUBCASE("though a second undelete brings it back") {
+    expunge(f, f.inbox, {Uid(2)});
+    CHECK(undelete(f, ids).messages.size() == 1);
+    CHECK(f.text(f.inbox, Uid(3)) == "Return-Path: <a@example.net>\r\n" + mail_text(1, 9000));
+    is_readable();
+  }
+  f.store->set_retention(std::chrono::seconds(0));
+  hold.reset();
+  CHECK(within_seconds([&] { return !seen(); }));
+  f.store.reset();
+  CHECK(inconsistencies(f.options.folder).empty());
 }
 
 TEST_CASE("a quota's thresholds are announced when they are passed upwards, once") {
