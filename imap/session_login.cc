@@ -103,7 +103,9 @@ Task<Result<store::AccountId>> Session::prepare_mailboxes(std::string name) {
 
 // A login does not fail for it: what is left undone is tried again at the next one.
 Task<void> Session::settle_removed_mailbox(store::AccountInfo account) {
-  const std::string configured = config()->removed.mailbox;
+  // Without retention nothing comes back, from there neither.
+  const bool keeps = config()->limits.retention_days != 0;
+  const std::string configured = keeps ? config()->removed.mailbox : std::string();
   if (configured.empty() && account.removed_mailbox.value() == 0) co_return;
   const auto wanted = removed_mailbox_name(configured);
   Result<void> done;

@@ -20,4 +20,10 @@ Result<store::StoreOptions> store_options(const config::ServerConfig& config) {
   return options;
 }
 
+// The reaper's words (store/reaper.cc); without retention nothing comes back, whatever the clock does.
+UnixTime removals_kept_since(const config::Limits& limits) {
+  if (limits.retention_days == 0) return UnixTime::max();
+  return unix_now() - std::chrono::days(limits.retention_days) + std::chrono::seconds(1);
+}
+
 }  // namespace twinpost::server

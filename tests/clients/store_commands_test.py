@@ -210,5 +210,185 @@ class NoStore(StoreCommands):
         self.assertIn("1 messages", self.twinpost("check", "-q"))
 
 
+class Undo(StoreCommands):
+    def test_what_an_undelete_brought_back_is_read_on_by_who_was_not_told(self):
+        server = self.serve()
+        server.deliver(USER, message("One"), message("Two"))
+        told_late, other = self.imap(), self.imap()
+        whole = self.fetched(told_late, 1)
+        pop3 = self.pop3()
+        popped = b"\r\n".join(pop3.retr(1)[1]) + b"\r\n"
+        self.assertEqual(popped, whole)
+        other.store("1", "+FLAGS", r"(\Deleted)")
+        other.expunge()
+        self.twinpost("undelete", USER, "--all")
+        # FETCH of a sequence number can't be told of an EXPUNGE: both still have the message.
+        kind, answer = told_late.fetch("1", "(UID FLAGS BODY.PEEK[])")
+        self.assertEqual((kind, answer[0][1]), ("OK", whole), answer)
+        self.assertIn(b"UID 1 ", answer[0][0])
+        self.assertEqual(b"\r\n".join(pop3.retr(1)[1]) + b"\r\n", whole)
+        self.assertEqual(b"\r\n".join(pop3.top(2, 100)[1]) + b"\r\n", self.fetched(other, 2))
+        # Removed once more, and given up: those who look at it still have it.
+        self.expunge("2")
+        self.twinpost("removed", "forget", USER, "--all", "--yes")
+        self.assertEqual(b"\r\n".join(pop3.retr(1)[1]) + b"\r\n", whole)
+        pop3.dele(1)
+        pop3.quit()
+        told_late.noop()
+        # The one that came back, as number 3, has gone again too.
+        self.assertEqual(told_late.response("EXPUNGE")[1], [b"1", b"2"])
+        kind, answer = told_late.uid("FETCH", "1:*", "(UID)")
+        self.assertEqual(answer, [b"1 (UID 2)"])
+        self.twinpost("check", "-q")
+
+    def test_without_retention_what_a_session_holds_is_read_but_never_comes_back(self):
+        server = self.serve({"limits": {"retention_days": 0}, "removed": {"mailbox": NAME}})
+        server.deliver(USER, message("One"), message("Two"))
+        told_late, box = self.imap(), self.imap()
+        self.assertNotIn(NAME.encode(), b" ".join(box.list()[1]))
+        whole = self.fetched(told_late, 1)
+        box.store("1", "+FLAGS", r"(\Deleted)")
+        box.expunge()
+        removed_at = int(time.time())
+        pop3 = self.pop3()
+        kept = b"\r\n".join(pop3.retr(1)[1]) + b"\r\n"
+        self.expunge("1")
+        time.sleep(1.2)
+        self.assertEqual(self.removed("--moved"), [])
+        for second in range(removed_at - 3, removed_at + 2):
+            self.assertIn("is not there", self.twinpost("undelete", USER, f"{second}-1-1", expect=1))
+        self.assertIn("nothing that was removed", self.twinpost("undelete", USER, "--all", expect=1))
+        # A session that has it still reads it.
+        self.assertEqual(told_late.fetch("1", "(BODY.PEEK[])")[1][0][1], whole)
+        self.assertEqual(b"\r\n".join(pop3.retr(1)[1]) + b"\r\n", kept)
+        # What was kept before is given up too.
+        self.reload({"removed": {"mailbox": NAME}})
+        self.assertIn(NAME.encode(), b" ".join(self.imap().list()[1]))
+        self.reload({"limits": {"retention_days": 0}, "removed": {"mailbox": NAME}})
+        self.assertNotIn(NAME.encode(), b" ".join(self.imap().list()[1]))
+        self.twinpost("check", "-q")
+
+    def test_an_account_of_which_the_store_does_not_know_has_removed_nothing(self):
+        self.serve().wait_for_log("event=ready")
+        self.assertEqual(self.removed(), [])
+        listed = self.twinpost("removed", "list", USER.upper())
+        self.assertEqual(len(listed.splitlines()), 1, listed)
+        self.assertIn("SUBJECT", listed)
+        self.assertIn("nothing that was removed", self.twinpost("undelete", USER, "--all", expect=1))
+        self.assertIn("nothing to forget", self.twinpost("removed", "forget", USER, "--all", "--yes"))
+        for command in (("list",), ("forget", "--all", "--yes")):
+            self.assertIn(f"no account named nobody@example.org, neither in {self.server.accounts_path} nor in the store",
+                          self.twinpost("removed", command[0], "nobody@example.org", *command[1:], expect=1))
+
+
+class Salvage(StoreCommands):
+    def stopped(self):
+        server = self.serve()
+        server.deliver(USER, message("One"))
+        server.stop()
+        return server
+
+    def salvage(self, out, *arguments, expect=NOTHING_DONE, **options):
+        return run([program("TWINPOST", "twinpost"), "salvage", self.server.data, out, "-q", *arguments], expect=expect, **options)
+
+    def test_an_output_that_can_t_be_written_is_named_with_the_reason(self):
+        self.stopped()
+        file, taken = self.path("file"), self.path("taken")
+        with open(file, "w", encoding="utf-8"):
+            pass
+        os.makedirs(os.path.join(taken, "report.txt"))
+        for style in ("maildir", "store"):
+            for out, reason in ((file, f"{file}: Not a directory"), (file + "/a/b", f"{file}: Not a directory"),
+                                ("/proc/none/out", "/proc/none: No such file or directory"),
+                                ("/proc", "/proc/report.txt: No such file or directory"),
+                                (taken, f"{taken}/report.txt: Is a directory")):
+                with self.subTest(style=style, out=out):
+                    said = self.salvage(out, "--format", style)
+                    self.assertEqual(said, f"twinpost: can't write to OUT, {out}: {reason}\n")
+            self.assertIn("OUT must name a folder", self.salvage("", "--format", style))
+
+    def test_a_damaged_store_that_is_not_there_is_what_is_named(self):
+        self.serve(start=False)
+        said = run([program("TWINPOST", "twinpost"), "salvage", "nowhere", "out", "-q"], cwd=self.server.folder, expect=NOTHING_DONE)
+        self.assertEqual(said, "twinpost: nowhere: No such file or directory\n")
+        self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_an_output_in_the_damaged_store_s_folder_is_refused_by_whatever_name(self):
+        self.stopped()
+        for damaged, out in (("data.mdb", "out"), (".", "out"), ("data.mdb", "./a/../out"), (self.server.data, "out")):
+            said = run([program("TWINPOST", "twinpost"), "salvage", damaged, out, "-q"], cwd=self.server.data, expect=NOTHING_DONE)
+            self.assertIn("OUT lies in the damaged store's folder", said)
+        self.assertFalse(os.path.exists(os.path.join(self.server.data, "out")))
+
+    def subjects_below(self, folder):
+        found = []
+        for path, _, names in os.walk(folder):
+            for name in names:
+                with open(os.path.join(path, name), encoding="utf-8") as file:
+                    found += re.findall(r"^Subject: (\S+)$", file.read(), re.M)
+        return sorted(found)
+
+    def test_removed_mail_is_left_out_where_its_removal_can_be_read(self):
+        for settings in ({}, {"removed": {"mailbox": NAME}}):
+            server = self.serve(settings)
+            server.deliver(USER, message("Kept"), message("Removed", "gone\r\n"))
+            self.expunge("2")
+            self.assertEqual([entry["subject"] for entry in self.removed()], ["Removed"])
+            server.stop()
+            for style in ("maildir", "store"):
+                out = self.path("out-" + style)
+                self.assertIn("1 messages salvaged, 0 lost or damaged", self.salvage(out, "--format", style, expect=0))
+                self.assertFalse(os.path.exists(os.path.join(out, "unclaimed")))
+            self.assertEqual(self.subjects_below(self.path("out-maildir")), ["Kept"])
+        # Its removal damaged, in every copy: nothing says any more that its body is not mail.
+        server = self.serve()
+        server.deliver(USER, message("Kept"), message("Removed", "gone\r\n"))
+        self.expunge("2")
+        server.stop()
+        path = os.path.join(server.data, "data.mdb")
+        with open(path, "rb") as file:
+            octets = file.read()
+        self.assertIn(b"127.0.0.1", octets)
+        with open(path, "wb") as file:
+            file.write(octets.replace(b"127.0.0.1", b"127.0.0.9"))
+        out = self.path("out")
+        self.assertIn("1 bodies without a message are in", self.salvage(out, expect=1))
+        self.assertEqual(self.subjects_below(os.path.join(out, USER)), ["Kept"])
+        self.assertEqual(self.subjects_below(os.path.join(out, "unclaimed")), ["Removed"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_a_folder_that_is_there_keeps_its_mode_and_need_not_be_one_s_own(self):
+        server = self.stopped()
+        os.chmod(server.data, 0o755)
+        os.chmod(os.path.join(server.data, "data.mdb"), 0o644)
+        out = self.path("out")
+        os.mkdir(out)
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        said = self.salvage(out, **nobody)
+        self.assertEqual(said, f"twinpost: can't write to OUT, {out}: {out}/report.txt: Permission denied\n")
+        os.chown(out, 0, 65534)
+        os.chmod(out, 0o775)
+        self.salvage(out, expect=0, **nobody)
+        self.assertEqual(os.stat(out).st_mode & 0o7777, 0o775)
+        self.assertEqual(os.stat(os.path.join(out, USER)).st_mode & 0o7777, 0o700)
+
+    def test_a_store_of_a_newer_format_is_told_and_what_is_known_of_it_is_read(self):
+        server = self.stopped()
+        path = os.path.join(server.data, "data.mdb")
+        with open(path, "rb") as file:
+            octets = file.read()
+        known = re.search(rb"format(\0\0\0[\x01-\x20])", octets)[1]
+        newer = struct.unpack(">I", known)[0] + 1
+        with open(path, "wb") as file:
+            file.write(octets.replace(b"format" + known, b"format" + struct.pack(">I", newer)))
+        for style in ("maildir", "store"):
+            out = self.path("out-" + style)
+            said = self.salvage(out, "--format", style, expect=1)
+            self.assertIn(f"the store has format {newer}, this version of Twinpost", said.splitlines()[0])
+            self.assertIn("1 messages salvaged", said)
+            with open(os.path.join(out, "report.txt"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), said)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -487,6 +487,21 @@ TEST_CASE("a deleted mailbox comes back by the messages that were in it") {
   admin.check_clean();
 }
 
+TEST_CASE("what is only still there for sessions does not come back") {
+  Admin admin;
+  admin.append(kFirst);
+  admin.expunge(admin.inbox, {store::Uid(1)});
+  const auto ids = admin.removed_ids();
+  admin.config->limits.retention_days = 0;
+  const Json answer = admin.good({{"do", "undelete"}, {"account", kAnn}, {"ids", ids}});
+  CHECK(answer.at("missing") == Json(ids));
+  CHECK(answer.at("messages").empty());
+  CHECK(admin.uidls().empty());
+  admin.config->limits.retention_days = 1;
+  CHECK(admin.good({{"do", "undelete"}, {"account", kAnn}, {"ids", ids}}).at("messages").size() ==
+        1);
+}
+
 TEST_CASE("forgotten removals are gone for good") {
   Admin admin;
   admin.append(kFirst);

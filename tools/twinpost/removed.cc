@@ -1,5 +1,6 @@
 #include "tools/twinpost/removed.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <fmt/format.h>
@@ -37,6 +38,7 @@ class Search {
         subject_(mail::unicode_casemap(filter.subject)) {
     if (filter.since) next_ = *filter.since;
     if (filter.ids && !filter.ids->empty()) next_ = filter.ids->begin()->time;
+    next_ = std::max(next_, filter.kept_since);
   }
 
   // False once there is nothing more.

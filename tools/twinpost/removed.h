@@ -13,6 +13,7 @@
 namespace twinpost::tools {
 
 struct RemovedFilter {
+  UnixTime kept_since{};  // what is older can't come back, and is not there
   std::optional<UnixTime> since;
   std::optional<UnixTime> until;  // inclusive
   std::string from;               // is in From, whatever its case

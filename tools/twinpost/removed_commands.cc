@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/ascii.h"
+#include "core/server/store_options.h"
 #include "tools/twinpost/commands.h"
 #include "tools/twinpost/progress_bar.h"
 #include "tools/twinpost/removed.h"
@@ -100,11 +101,22 @@ Result<RemovedFilter> filter_of(const Choice& choice) {
   return filter;
 }
 
+// The store has an account once mail has come for it, or somebody has logged in.
 Result<std::vector<RemovedEntry>> find(const config::ServerConfig& config, const Choice& choice,
-                                       const RemovedFilter& filter) {
+                                       RemovedFilter filter) {
   const auto opened = open_for_reading(config);
   if (!opened) return tl::unexpected(opened.error());
-  return find_removed(**opened, choice.account, filter, choice.limit);
+  filter.kept_since = server::removals_kept_since(config.limits);
+  auto found = find_removed(**opened, choice.account, filter, choice.limit);
+  if (found || found.error().code != ErrorCode::kNotFound) return found;
+  const auto accounts = config::load_accounts_config(config.accounts);
+  if (!accounts) return tl::unexpected(accounts.error());
+  if ((*accounts)->accounts.contains(ascii::lower(choice.account))) {
+    return std::vector<RemovedEntry>();
+  }
+  return fail(ErrorCode::kNotFound,
+              fmt::format("no account named {}, neither in {} nor in the store",
+                          ascii::printable(choice.account), config.accounts));
 }
 
 // --- removed list

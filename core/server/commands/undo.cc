@@ -8,6 +8,7 @@
 #include "core/base/ascii.h"
 #include "core/server/commands/commands.h"
 #include "core/server/commands/request.h"
+#include "core/server/store_options.h"
 
 namespace twinpost::server {
 
@@ -87,6 +88,7 @@ class Answer {
     for (const auto& id : done.undeleted.missing) missing_.push_back(store::to_string(id));
     for (const auto& id : done.undeleted.present) present_.push_back(store::to_string(id));
   }
+  void add_missing(const store::RemovedId& id) { missing_.push_back(store::to_string(id)); }
   [[nodiscard]] std::size_t back() const { return messages_.size(); }
   [[nodiscard]] Json take() {
     return Json{{"messages", std::move(messages_)},
@@ -120,6 +122,17 @@ Result<void> undelete_chunk(const AdminJob& job, const Wanted& wanted,
   return {};
 }
 
+// Takes out those whose retention is over: that they can still be read is for sessions that were not
+// told yet.
+void leave_out_expired(const config::Limits& limits, Ids& ids, Answer& answer) {
+  const UnixTime since = removals_kept_since(limits);
+  std::erase_if(ids, [&](const store::RemovedId& id) {
+    if (id.time >= since) return false;
+    answer.add_missing(id);
+    return true;
+  });
+}
+
 }  // namespace
 
 Result<Json> admin_undelete(AdminJob& job) {
@@ -128,9 +141,10 @@ Result<Json> admin_undelete(AdminJob& job) {
   wanted.account = account_member(members);
   wanted.limits = limits_of(job, wanted.account);
   if (job.request.contains("to")) wanted.to = mailbox_member(members, "to");
-  const Ids ids = read_ids(members);
+  Ids ids = read_ids(members);
   if (auto good = members.finish(); !good) return tl::unexpected(good.error());
   Answer answer;
+  leave_out_expired(job.config->limits, ids, answer);
   for (std::size_t done = 0; done < ids.size(); done += kIdsPerWrite) {
     Result<void> step;
     if (!tell(job, "messages", done, ids.size())) {
