@@ -7,6 +7,7 @@
 #include "store/damaged_records.h"
 #include "store/names.h"
 #include "store/tables.h"
+#include "store/upgrade.h"
 
 namespace twinpost::store {
 
@@ -202,6 +203,9 @@ void SalvageIndex::take(const std::string& table, std::string_view key, std::str
     auto row = decode_store(key, value);
     if (!row) return wrong(row.error());
     if (!store || certainty == Certainty::kSound) store = *row;
+  } else if (table == "meta" && key == kFormatKey && value.size() == sizeof(std::uint32_t)) {
+    const std::uint32_t format = Reader(value).key_u32();
+    if (format > kFormatVersion) newer_format = format;
   } else if (table == "accounts") {
     auto row = decode_account(key, value);
     if (!row) return wrong(row.error());

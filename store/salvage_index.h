@@ -56,6 +56,9 @@ class SalvageIndex {
 
   [[nodiscard]] const engine::PageFile& file() const { return file_; }
   std::optional<StoreRow> store;
+  // Of the whole layout, where this version does not know it (tables.h): what is read is what has
+  // kept its form.
+  std::optional<std::uint32_t> newer_format;
   std::map<std::uint32_t, AccountRow> accounts;
   std::map<std::uint32_t, std::string> account_names;  // by id
   std::map<MailboxKey, FoundMailbox> mailboxes;

@@ -9,11 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
 #include "core/base/inline_executor.h"
 #include "store/salvage.h"
+#include "store/tables.h"
 #include "tools/twinpost/commands.h"
 #include "tools/twinpost/progress_bar.h"
 #include "tools/twinpost/shown.h"
@@ -54,13 +56,40 @@ std::string as_file_name(std::string_view name) {
   return safe;
 }
 
+// Its parents too, each named where it is the one that can't be made. It alone is private, and only
+// where it is new: one that is there may be others' too.
 Result<void> make_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return tl::unexpected(system_error(path.string(), error.value()));
-  fs::permissions(path, fs::perms::owner_all, error);
-  if (error) return tl::unexpected(system_error(path.string(), error.value()));
+  fs::path made;
+  const fs::path whole = path.has_filename() ? path : path.parent_path();
+  for (const fs::path& part : whole) {
+    made /= part;
+    const bool is_parent = made != whole;
+    if (::mkdir(made.c_str(), is_parent ? 0777 : 0700) == 0) continue;
+    const int reason = errno;
+    std::error_code ignored;
+    if (!fs::exists(made, ignored)) return tl::unexpected(system_error(made.string(), reason));
+    if (!fs::is_directory(made, ignored)) {
+      return tl::unexpected(system_error(made.string(), ENOTDIR));
+    }
+  }
   return {};
+}
+
+// Absolute and without links, as far as it exists: to compare where two paths lead.
+fs::path real_path(const fs::path& path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  const fs::path real = fs::weakly_canonical(absolute, error);
+  return error ? absolute.lexically_normal() : real;
+}
+
+// What the file says, and this version can't know.
+std::string newer_format(std::uint32_t format) {
+  return fmt::format(
+      "the store has format {}, this version of Twinpost ({}) reads formats up to {}: what only "
+      "the "
+      "newer version knows is not read; salvage with that one",
+      format, TWINPOST_VERSION, store::kFormatVersion);
 }
 
 class OutputFile {
@@ -112,10 +141,6 @@ struct NewStore {
 
   [[nodiscard]] Result<void> open(const fs::path& folder, const store::KeyringPtr& keys,
                                   const store::Salvage& salvage) {
-    std::error_code ignored;
-    if (fs::exists(folder / kDataFile, ignored)) {
-      return fail(ErrorCode::kExists, folder.string() + " has a store already: give a new folder");
-    }
     store::StoreOptions options;
     options.folder = folder.string();
     options.keys = keys;
@@ -142,6 +167,7 @@ class SalvageRun {
   Result<int> run() {
     if (auto read = open_damaged(); !read) return tl::unexpected(read.error());
     if (auto made = open_output(); !made) return tl::unexpected(made.error());
+    if (const auto& newer = salvage_->index().newer_format) say(newer_format(*newer));
     for (const std::string& problem : salvage_->index().problems()) say("damage: " + problem);
     const std::uint64_t problems = salvage_->index().problem_count();
     if (problems > salvage_->index().problems().size()) {
@@ -162,16 +188,22 @@ class SalvageRun {
     if (auto written = write_unclaimed(); !written) return tl::unexpected(written.error());
     bar_.reset();
     if (auto done = summarise(); !done) return tl::unexpected(done.error());
-    return lost_ == 0 && problems == 0 ? kAllRead : kSomeLost;
+    const bool is_all = lost_ == 0 && problems == 0 && !salvage_->index().newer_format;
+    return is_all ? kAllRead : kSomeLost;
   }
 
  private:
   Result<void> open_damaged() {
+    if (out_.empty()) return fail(ErrorCode::kInvalid, "OUT must name a folder");
     fs::path data = arguments_.damaged;
     std::error_code error;
     if (fs::is_directory(data, error)) data /= kDataFile;
-    const fs::path folder = fs::weakly_canonical(data, error).parent_path();
-    const fs::path out = fs::weakly_canonical(out_, error);
+    struct stat status {};
+    if (::stat(data.c_str(), &status) != 0) {
+      return tl::unexpected(system_error(data.string(), errno));
+    }
+    const fs::path folder = real_path(data).parent_path();
+    const fs::path out = real_path(out_);
     const auto [end, ignored] = std::mismatch(folder.begin(), folder.end(), out.begin(), out.end());
     if (end == folder.end()) {
       return fail(ErrorCode::kInvalid,
@@ -186,6 +218,10 @@ class SalvageRun {
     auto salvage = store::Salvage::open(data.string(), *coder_, bar_->as_progress());
     if (!salvage) return tl::unexpected(salvage.error());
     salvage_ = std::move(*salvage);
+    const auto& newer = salvage_->index().newer_format;
+    if (newer && salvage_->accounts().empty()) {
+      return fail(ErrorCode::kNewerFormat, data.string() + ": " + newer_format(*newer));
+    }
     if (salvage_->accounts().empty() && salvage_->unclaimed().empty()) {
       return fail(ErrorCode::kCorrupt, data.string() + ": nothing of a store can be found in it");
     }
@@ -193,11 +229,17 @@ class SalvageRun {
   }
 
   Result<void> open_output() {
-    if (auto made = make_folder(out_); !made) return made;
-    if (arguments_.format == "store") {
-      if (auto opened = new_store_.open(out_, keys_, *salvage_); !opened) return opened;
+    const bool as_store = arguments_.format == "store";
+    std::error_code ignored;
+    if (as_store && fs::exists(out_ / kDataFile, ignored)) {
+      return fail(ErrorCode::kExists, out_.string() + " has a store already: give a new folder");
     }
-    return report_.open(out_ / "report.txt");
+    auto opened = make_folder(out_);
+    if (opened) opened = report_.open(out_ / "report.txt");
+    if (opened && as_store) opened = new_store_.open(out_, keys_, *salvage_);
+    if (opened) return opened;
+    return fail(opened.error().code,
+                fmt::format("can't write to OUT, {}: {}", out_.string(), opened.error().message));
   }
 
   void say(const std::string& line) {
