@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/log.h"
 #include "core/server/server.h"
@@ -18,6 +19,11 @@ namespace {
 constexpr Duration kWatchInterval = 1s;
 // Past limits.stop_time every connection is cut; a session that does not end even then hangs in a worker.
 constexpr Duration kLastResort = 20s;
+
+// Whether nobody is to see removed messages (imap/session_login.cc).
+bool is_hidden(const config::ServerConfig& config) {
+  return config.removed.mailbox.empty() || config.limits.retention_days == 0;
+}
 
 }  // namespace
 
@@ -137,7 +143,45 @@ void Server::stop() {
   });
 }
 
+void Server::begin_hiding() {
+  auto accounts = store_->read_now([](const store::ReadView& view) { return view.accounts(); });
+  if (!accounts) {
+    log::warning("removed-mailbox", {{"error", accounts.error().message}});
+    return;
+  }
+  std::erase_if(*accounts, [](const store::AccountInfo& account) {
+    return account.removed_mailbox.value() == 0;
+  });
+  if (accounts->empty() || !is_hidden(*settings_.config)) return;
+  hiding_ = true;
+  spawn(hide_removed(*std::move(accounts)), [this](const std::exception_ptr& exception) {
+    hiding_ = false;
+    if (exception) log::error("removed-mailbox", {{"error", "internal error"}});
+    if (stopping_ && live_.empty()) finish_stop();
+  });
+}
+
+// A reload may want them again; what is half done then is mended at the account's next login.
+Task<void> Server::hide_removed(std::vector<store::AccountInfo> accounts) {
+  std::size_t gone = 0;
+  for (const store::AccountInfo& account : accounts) {
+    Result<bool> done = false;
+    while (done && !*done) {
+      if (stopping_ || !is_hidden(*settings_.config)) co_return;
+      const store::AccountId id = account.id;
+      done = co_await store_->write([id](store::WriteTxn& txn) { return txn.hide_removed(id); });
+    }
+    if (done) {
+      ++gone;
+    } else {
+      log::warning("removed-mailbox", {{"account", account.name}, {"error", done.error().message}});
+    }
+  }
+  log::info("removed-mailboxes-gone", {{"accounts", gone}});
+}
+
 void Server::finish_stop() {
+  if (hiding_) return;  // its end comes here again
   quota_warnings_->stop([this] {
     log::info("stopped", {});
     loop_.stop();

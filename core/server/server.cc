@@ -123,6 +123,7 @@ Result<std::unique_ptr<Server>> Server::start(net::EventLoop& loop, StartOptions
                       {"accounts", server->settings_.accounts->accounts.size()},
                       {"data", config.data}});
   if (server->options_.watch_files) server->watch_files();
+  server->begin_hiding();
   return server;
 }
 

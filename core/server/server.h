@@ -80,6 +80,10 @@ class Server {
   void session_ended(LiveIterator live);
   [[nodiscard]] ServerFigures figures() const;
   void finish_stop();
+  // Takes the mailboxes of removed messages away that are not configured any more (removed.mailbox):
+  // of accounts, that is, whose users have not logged in by IMAP since.
+  void begin_hiding();
+  Task<void> hide_removed(std::vector<store::AccountInfo> accounts);
   void watch_files();
   Task<void> check_files();
 
@@ -107,6 +111,7 @@ class Server {
   bool reloading_ = false;
   bool reload_again_ = false;
   bool stopping_ = false;
+  bool hiding_ = false;
 };
 
 }  // namespace twinpost::server

@@ -390,5 +390,58 @@ class Salvage(StoreCommands):
                 self.assertEqual(file.read(), said)
 
 
+class RemovedMailbox(StoreCommands):
+    def mailboxes(self):
+        return [line[:40].strip() for line in self.twinpost("mailbox", "list", USER).splitlines()[1:]]
+
+    def test_it_goes_at_a_start_of_the_server_that_has_none_though_nobody_logs_in(self):
+        server = self.serve({"removed": {"mailbox": NAME}})
+        server.deliver(USER, *(message(f"Number {i}") for i in range(2500)))
+        self.imap().logout()
+        pop3 = self.pop3()
+        for number in range(1, 2401):
+            pop3.dele(number)
+        pop3.quit()
+        self.assertIn(NAME, self.mailboxes())
+        self.reconfigure({})
+        server.restart()
+        server.wait_for_log("event=removed-mailboxes-gone accounts=1")
+        self.assertNotIn(NAME, self.mailboxes())
+        self.assertEqual(len(self.removed()), 2400)
+        self.assertIn("2400 removed", self.twinpost("check", "-q"))
+        # The name is as good as any other.
+        source = self.path("mbox")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("From sam@example.net Mon Jan  5 10:00:00 2026\nSubject: Mine\n\nHello.\n\n")
+        self.twinpost("import", USER, "--mbox", source, "--to", NAME, "-q")
+        self.assertIn("(MESSAGES 1)", self.imap().status(QUOTED, "(MESSAGES)")[1][0].decode())
+        # Once more there is nothing to do; nor where it is configured.
+        self.reconfigure({"removed": {"mailbox": "Bin"}})
+        server.restart()
+        self.imap().logout()
+        start = len(server.log())
+        server.restart()
+        self.assertIn("Bin", self.mailboxes())
+        self.reconfigure({"removed": {"mailbox": "Bin"}, "limits": {"retention_days": 0}})
+        server.restart()
+        server.wait_for_log("event=removed-mailboxes-gone accounts=1", start=start)
+        self.assertNotIn("Bin", self.mailboxes())
+        self.assertIn(NAME, self.mailboxes())
+
+    def test_a_stop_does_not_wait_for_it_to_end(self):
+        server = self.serve({"removed": {"mailbox": NAME}})
+        server.deliver(USER, *(message(f"Number {i}") for i in range(2500)))
+        self.imap().logout()
+        pop3 = self.pop3()
+        for number in range(1, 2501):
+            pop3.dele(number)
+        pop3.quit()
+        self.reconfigure({})
+        for _ in range(3):
+            server.restart()
+        server.wait_for_log("event=removed-mailboxes-gone accounts=1")
+        self.assertIn("2500 removed", self.twinpost("check", "-q"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
