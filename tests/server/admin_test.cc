@@ -305,6 +305,27 @@ TEST_CASE("a UIDL is given to one message of a mailbox only") {
   CHECK(admin.uidls() == std::vector<std::string>{made, "one", "two"});
 }
 
+TEST_CASE("an import knows a message by its UIDL when its source has numbered it anew") {
+  Admin admin;
+  const auto imported = [](const std::string& text, char key, int second = 0) {
+    return item(text,
+                {{"uidl", "old"}, {"key", std::string(32, key)}, {"date", 1'700'000'000 + second}});
+  };
+  CHECK(admin.deposit(Json::array({imported(kFirst, 'a')}), kFirst).at(0).contains("uid"));
+  CHECK(admin.deposit(Json::array({imported(kFirst, 'b')}), kFirst).at(0) == Json{{"known", true}});
+  // Others that their source gave the same UIDL are no less messages for that.
+  for (const Json& other : {imported(kSecond, 'c'), imported(kFirst, 'd', 1)}) {
+    const std::string& text = other == imported(kSecond, 'c') ? kSecond : kFirst;
+    CHECK(admin.deposit(Json::array({other}), text).at(0).at("code") == "exists");
+  }
+  // So may two of one listing be.
+  Json twice = Json::array({imported(kSecond, 'e'), imported(kSecond, 'f')});
+  for (Json& one : twice) one["uidl"] = "twice";
+  const Json answers = admin.deposit(twice, kSecond + kSecond);
+  CHECK(answers.at(0).contains("uid"));
+  CHECK(answers.at(1).at("code") == "exists");
+}
+
 TEST_CASE("one bad message of a deposit does not hold up the others") {
   Admin admin;
   const std::string unended = "Subject: x\r\n\r\ncut";

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -209,28 +210,37 @@ struct Outcome {
   std::optional<Error> error;
 };
 
-using Uidls = std::unordered_set<std::string>;
+using Names = std::unordered_set<std::string>;
+
+// What tells whether a message with the same UIDL is the same message.
+struct Likeness {
+  std::uint64_t octets = 0;
+  UnixTime received{};
+  friend bool operator==(const Likeness&, const Likeness&) = default;
+};
+using Uidls = std::unordered_map<std::string, Likeness>;
+
+Likeness likeness_of(const Item& item) { return {item.octets, item.request.internal_date.time}; }
 
 // Of `wanted`, those that messages of the mailbox have now.
 Result<Uidls> uidls_there(const store::ReadView& view, store::MailboxKey mailbox,
-                          const Uidls& wanted, std::uint64_t store_id) {
+                          const Names& wanted, std::uint64_t store_id) {
   Uidls there;
   // Making up the UIDL of every message is what costs; only a text of its length can be one.
   const bool generated = std::any_of(wanted.begin(), wanted.end(), [](const std::string& uidl) {
     return uidl.size() == 4 * sizeof(std::uint64_t);
   });
-  const auto walked = view.for_each_message(mailbox, {store::Uid(1), store::Uid(kLastUid)},
-                                            [&](const store::MessageRecord& record) {
-                                              if (!record.imported_uidl.empty()) {
-                                                if (wanted.count(record.imported_uidl) != 0)
-                                                  there.insert(record.imported_uidl);
-                                              } else if (generated) {
-                                                std::string uidl = store::uidl_of(record, store_id);
-                                                if (wanted.count(uidl) != 0)
-                                                  there.insert(std::move(uidl));
-                                              }
-                                              return true;
-                                            });
+  const auto walked = view.for_each_message(
+      mailbox, {store::Uid(1), store::Uid(kLastUid)}, [&](const store::MessageRecord& record) {
+        if (record.imported_uidl.empty() && !generated) {
+          return true;
+        }
+        std::string uidl = store::uidl_of(record, store_id);
+        if (wanted.count(uidl) != 0) {
+          there.emplace(std::move(uidl), Likeness{record.size, record.internal_date.time});
+        }
+        return true;
+      });
   if (!walked) return tl::unexpected(walked.error());
   return there;
 }
@@ -261,7 +271,15 @@ class Deposit {
     if (!uidl.empty()) {
       auto there = uidls_of(all, item.mailbox, *mailbox);
       if (!there) return tl::unexpected(there.error());
-      if (!(*there)->insert(uidl).second) {
+      // One that came with this very request is like none: it may well be there twice.
+      const auto [same, is_new] = (*there)->emplace(uidl, Likeness{});
+      // An import whose source has numbered its messages anew (another UIDVALIDITY) has other keys
+      // for those that came before.
+      if (!is_new && item.request.origin.key && same->second == likeness_of(item)) {
+        outcome.known = true;
+        return outcome;
+      }
+      if (!is_new) {
         outcome.error = Error{ErrorCode::kExists, fmt::format("{} has a message with this UIDL: {}",
                                                               item.mailbox, uidl)};
         return outcome;
@@ -286,7 +304,7 @@ class Deposit {
   Result<Uidls*> uidls_of(std::span<const Item> all, const std::string& name,
                           store::MailboxKey mailbox) {
     if (const auto known = uidls_.find(name); known != uidls_.end()) return &known->second;
-    Uidls wanted;
+    Names wanted;
     for (const Item& item : all) {
       if (item.mailbox == name && !item.request.imported_uidl.empty()) {
         wanted.insert(item.request.imported_uidl);
