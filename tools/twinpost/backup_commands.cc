@@ -19,6 +19,7 @@
 #include "tools/twinpost/backup/repository.h"
 #include "tools/twinpost/backup/restore.h"
 #include "tools/twinpost/backup/verify.h"
+#include "tools/twinpost/command_line.h"
 #include "tools/twinpost/commands.h"
 #include "tools/twinpost/progress_bar.h"
 #include "tools/twinpost/store_access.h"
@@ -29,6 +30,9 @@ namespace {
 
 using backup::Packs;
 using backup::Repository;
+
+constexpr std::uint64_t kMostGenerations = 1'000'000;
+constexpr std::uint64_t kMostDays = 36'500;
 
 struct Arguments {
   std::string folder;
@@ -186,8 +190,12 @@ Result<void> run_verify(Context& context, const Arguments& arguments) {
 }
 
 Result<void> run_prune(Context& context, const Arguments& arguments) {
-  if ((arguments.keep == 0) == (arguments.keep_days == 0)) {
-    return fail(ErrorCode::kInvalid, "give either --keep or --keep-days");
+  if (arguments.keep == 0 && arguments.keep_days == 0) {
+    return fail(ErrorCode::kInvalid,
+                "say what is to stay: --keep GENERATIONS, or --keep-days DAYS");
+  }
+  if (arguments.keep != 0 && arguments.keep_days != 0) {
+    return fail(ErrorCode::kInvalid, "--keep and --keep-days don't go together");
   }
   auto keys = keys_for(context, arguments);
   if (!keys) return tl::unexpected(keys.error());
@@ -332,7 +340,7 @@ void add_backup(CLI::App& app, Context& context) {
   command->add_flag("--plain", arguments->plain, "do not encrypt, though the store is encrypted");
   command->add_flag("--full", arguments->full, "read everything anew, and mend damaged bodies");
   command->add_option("--rate", arguments->rate, "read this many megabytes a second at most")
-      ->check(CLI::NonNegativeNumber);
+      ->check(rate());
   common(command);
   const auto report = [&context](const Result<void>& done) {
     if (!done) context.fail(done.error().message);
@@ -347,8 +355,10 @@ void add_backup(CLI::App& app, Context& context) {
   add("list", "the generations of a backup", run_list);
   add("verify", "read all of a backup and say what is damaged", run_verify);
   CLI::App* prune = add("prune", "remove old generations and what only they need", run_prune);
-  prune->add_option("--keep", arguments->keep, "keep so many of the latest generations");
-  prune->add_option("--keep-days", arguments->keep_days, "keep those of so many days");
+  prune->add_option("--keep", arguments->keep, "keep so many of the latest generations")
+      ->check(whole_number(1, kMostGenerations));
+  prune->add_option("--keep-days", arguments->keep_days, "keep those of so many days")
+      ->check(whole_number(1, kMostDays));
   command->callback([&context, command, arguments, report] {
     if (!command->get_subcommands().empty()) return;
     if (arguments->folder.empty()) return context.fail("backup: name the folder");
@@ -366,7 +376,8 @@ void add_restore(CLI::App& app, Context& context) {
   command->add_flag("--all", arguments->all, "every account");
   command->add_option("--account", options.account, "this account");
   command->add_option("--as", options.as, "into another account");
-  command->add_option("--mailbox", options.mailboxes, "only this mailbox (any number of times)");
+  repeatable(command->add_option("--mailbox", options.mailboxes,
+                                 "only this mailbox (any number of times)"));
   command->add_option("--to", options.below, "put the mailboxes below this one");
   command->add_flag("--dry-run", options.dry_run, "say what would be restored, change nothing");
   command->add_option("--key-file", arguments->key_file,

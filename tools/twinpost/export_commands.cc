@@ -9,6 +9,7 @@
 
 #include "core/base/ascii.h"
 #include "store/names.h"
+#include "tools/twinpost/command_line.h"
 #include "tools/twinpost/commands.h"
 #include "tools/twinpost/progress_bar.h"
 #include "tools/twinpost/store_access.h"
@@ -82,7 +83,8 @@ void add_export_commands(CLI::App& app, Context& context) {
                                       "the Maildir to make, or to bring up to date");
   auto* mbox = command->add_option("--mbox", arguments->mbox, "the folder for a file a mailbox");
   maildir->excludes(mbox);
-  command->add_option("--mailbox", arguments->mailboxes, "only this one; as often as needed");
+  repeatable(
+      command->add_option("--mailbox", arguments->mailboxes, "only this one; as often as needed"));
   command->add_flag("--quiet,-q", arguments->quiet, "no progress");
   command->callback([&context, arguments] {
     if (arguments->maildir.empty() && arguments->mbox.empty()) {

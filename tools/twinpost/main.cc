@@ -12,15 +12,6 @@
 
 namespace twinpost::tools {
 
-void Context::fail(std::string_view message) {
-  fmt::print(stderr, "twinpost: {}\n", message);
-  exit_code = 1;
-}
-
-Result<config::ServerConfigPtr> Context::server_config() const {
-  return config::load_server_config(config_file);
-}
-
 void add_deliver_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<DeliverOptions>();
   CLI::App* command = app.add_subcommand(

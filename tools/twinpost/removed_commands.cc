@@ -12,6 +12,7 @@
 
 #include "core/base/ascii.h"
 #include "core/server/store_options.h"
+#include "tools/twinpost/command_line.h"
 #include "tools/twinpost/commands.h"
 #include "tools/twinpost/progress_bar.h"
 #include "tools/twinpost/removed.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::size_t kIdsPerCall = 10'000;  // some 300 KiB of a request's line
 constexpr int kWrongUsage = 2;
+constexpr std::uint64_t kHighestLimit = 1'000'000'000;
 
 // The command line's words.
 struct Choice {
@@ -67,7 +69,8 @@ void add_filters(CLI::App& command, Choice& choice) {
   command.add_option("--by", choice.by, "removed by this protocol")
       ->check(CLI::IsMember({"pop3", "imap", "admin"}));
   command.add_flag("--moved", choice.moved, "also those that were only moved to another mailbox");
-  command.add_option("--limit", choice.limit, "of these only the last so many");
+  command.add_option("--limit", choice.limit, "of these only the last so many")
+      ->check(whole_number(1, kHighestLimit));
 }
 
 Result<RemovedFilter> filter_of(const Choice& choice) {

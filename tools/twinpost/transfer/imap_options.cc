@@ -9,6 +9,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/encoding.h"
+#include "tools/twinpost/command_line.h"
 #include "tools/twinpost/password_prompt.h"
 #include "tools/twinpost/transfer/imap_password.h"
 #include "tools/twinpost/transfer/imap_source.h"
@@ -142,13 +143,13 @@ CLI::Option* add_imap_options(CLI::App& command, ImapCommandLine& line) {
   add("--pop3-tls", line.pop3_tls,
       "implicit (port 995), starttls (110) or none (default: as --tls)");
   // For every kind of source, so it needs no --imap.
-  command.add_option("--folder", options.folders,
-                     "only these ('*' and '%' are wildcards); may be repeated");
+  repeatable(command.add_option("--folder", options.folders,
+                                "only these ('*' and '%' are wildcards); may be repeated"));
   add_flag("--all-namespaces", options.other_namespaces, "other users' and shared folders too");
   add_flag("--skip-gmail-all,!--no-skip-gmail-all", options.skip_gmail_all,
            "of Gmail's \"All Mail\" only what is in no other folder (the default)");
   add("--timeout", line.timeout_seconds, "seconds to wait for the server each time")
-      ->check(CLI::Range(1, 3600))
+      ->check(whole_number(1, 3600))
       ->capture_default_str();
   return imap;
 }
