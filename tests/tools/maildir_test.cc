@@ -352,3 +352,36 @@ TEST_CASE("what is no Maildir is said so") {
   make_maildir_folders(folder.path());
   CHECK(code_of(open_maildir(folder.path(), with_uidls("%m"))) == ErrorCode::kInvalid);
 }
+
+TEST_CASE("a Maildir is written to a folder that is empty or one already, to no other") {
+  TempFolder folder;
+  MailFolder work;
+  work.name = "Work";
+  work.uid_validity = store::UidValidity(77);
+  const auto export_to = [&](const std::string& path) -> Result<void> {
+    auto sink = make_maildir(path, {});
+    if (!sink) return tl::unexpected(sink.error());
+    must((*sink)->begin({work}));
+    return (*sink)->finish();
+  };
+  write_file(folder / "home/notes.txt", "mine\n");
+  write_file(folder / "home/.config/x", "mine\n");
+  CHECK(code_of(export_to(folder / "home")) == ErrorCode::kExists);
+  CHECK(files_in(folder / "home") == std::vector<std::string>{".config", "notes.txt"});
+  write_file(folder / "dots/.config/x", "mine\n");
+  CHECK(code_of(export_to(folder / "dots")) == ErrorCode::kExists);
+  write_file(folder / "file", "mine\n");
+  CHECK_FALSE(export_to(folder / "file"));
+
+  // What an export without INBOX made, one that was interrupted at once, and another program's.
+  must(export_to(folder / "out"));
+  must(export_to(folder / "out"));
+  CHECK(files_in(folder / "out") == std::vector<std::string>{".Work", "subscriptions"});
+  std::filesystem::create_directories(folder / "begun/.Work");
+  must(export_to(folder / "begun"));
+  std::filesystem::create_directories(folder / "disk/lost+found");
+  must(export_to(folder / "disk"));
+  make_maildir_folders(folder / "dovecot");
+  write_file(folder / "dovecot/dovecot.index.log", "x");
+  must(export_to(folder / "dovecot"));
+}

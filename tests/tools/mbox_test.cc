@@ -193,6 +193,19 @@ TEST_CASE("a folder of mboxes is a mailbox each, and what is no mbox is passed o
   CHECK(source->take_notes().size() == 2);
 }
 
+TEST_CASE("of mboxes those are subscribed that a first login would make") {
+  TempFolder folder;
+  for (const char* name : {"INBOX", "Sent", "Work"}) {
+    write_file(folder / name, std::string(kFrom) + "Subject: x\n\n");
+  }
+  std::map<std::string, bool> subscribed;
+  for (const MailFolder& found : must(must(open_mbox(folder.path(), {}))->folders())) {
+    subscribed[found.name] = found.subscribed;
+  }
+  CHECK(subscribed ==
+        std::map<std::string, bool>{{"INBOX", false}, {"Sent", true}, {"Work", false}});
+}
+
 TEST_CASE("what is no mbox is said so") {
   TempFolder folder;
   write_file(folder / "text", "Dear Sam,\n");
@@ -253,4 +266,90 @@ TEST_CASE("what is written is mboxrd, and read back it is the same") {
   CHECK(read.items[0].uidl == "uidl-3");
   CHECK(read.items[1].uid.value() == 9);
   CHECK(read.folders[0].uid_next.value() == 10);
+}
+
+TEST_CASE(
+    "messages come back octet by octet, From lines and servers' fields in their headers too") {
+  TempFolder folder;
+  auto sink = must(make_mbox(folder / "out"));
+  MailFolder inbox;
+  inbox.name = "INBOX";
+  inbox.uid_validity = store::UidValidity(77);
+  inbox.uid_next = store::Uid(10);
+  const std::vector<std::string> messages = {
+      "From sam@example.net Thu Nov 23 19:00:00 2023\r\nSubject: one\r\n\r\nFrom me\r\n",
+      "Subject: two\r\n>From sam\r\n>>From you\r\nFrom : sam@example.net\r\n\r\n>From b\r\n",
+      ">From first\r\n\tfolded\r\nSubject: three\r\n>>>From last\r\n\r\nbody\r\n",
+      "Subject: four\r\nStatus: RO\r\nX-Status: D\r\nX-UID: 5\r\nX-UIDL: mine\r\n"
+      "X-Keywords: Mine\r\nX-IMAPbase: 1 2\r\nX-IMAP: 1 2\r\nContent-Length : \r\n "
+      "3\r\n\r\nabc\r\n",
+      "x-twinpost-kept-Status: x\r\nSTATUS:\r\n\tfolded\r\nX-Twinpost-Kept-Subject: "
+      "y\r\n\r\nbody\r\n",
+      "Subject: six\r\n\r\nStatus: in the body\r\nX-Twinpost-Kept-Status: in the body\r\n"};
+  must(sink->begin({inbox}));
+  std::vector<MailItem> items(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    items[i].uid = store::Uid(static_cast<std::uint32_t>(i + 1));
+  }
+  must(sink->wants(inbox, items));
+  for (std::size_t i = 0; i < messages.size(); ++i) must(sink->put(inbox, items[i], messages[i]));
+  must(sink->finish_folder(inbox));
+  must(sink->finish());
+  const auto notes = sink->take_notes();
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].starts_with("2 messages have fields of their own"));
+  const Read read = read_mbox(folder / "out/INBOX.mbox");
+  CHECK(read.octets == messages);
+  REQUIRE(read.items.size() == messages.size());
+  CHECK(read.items[3].flags == 0);
+  CHECK(read.items[3].uid.value() == 4);
+  CHECK(read.items[3].uidl.empty());
+  CHECK(read.items[3].keywords.empty());
+  // Others' readers see no flags but those of the store.
+  const std::string text = read_file(folder / "out/INBOX.mbox");
+  CHECK(text.find("\nContent-Length") == std::string::npos);
+  CHECK(text.find("\nX-Twinpost-Kept-X-UID: 5\n") != std::string::npos);
+}
+
+TEST_CASE("what is escaped in a header stays so where nothing is to be unescaped") {
+  const std::string text = std::string(kFrom) + ">From sam\nX-Twinpost-Kept-Status: x\n\n>From y\n";
+  MboxOptions options;
+  options.unescape = false;
+  CHECK(read_text(text, options).octets.at(0) ==
+        ">From sam\r\nX-Twinpost-Kept-Status: x\r\n\r\n>From y\r\n");
+  // mboxcl2 escapes nothing.
+  CHECK(read_text(std::string(kFrom) + "Content-Length: 8\n>From sam\n\n>From y\n").octets.at(0) ==
+        ">From sam\r\n\r\n>From y\r\n");
+}
+
+TEST_CASE(
+    "mboxes are written to a folder that has nothing else, and over none of another mailbox") {
+  TempFolder folder;
+  MailFolder inbox;
+  inbox.name = "INBOX";
+  inbox.uid_validity = store::UidValidity(77);
+  const auto export_to = [&](const std::string& path) -> Result<void> {
+    auto sink = make_mbox(path);
+    if (!sink) return tl::unexpected(sink.error());
+    if (auto begun = (*sink)->begin({inbox}); !begun) return begun;
+    must((*sink)->wants(inbox, std::vector{MailItem()}));
+    must((*sink)->put(inbox, MailItem(), "Subject: one\r\n\r\n1\r\n"));
+    return (*sink)->finish_folder(inbox);
+  };
+  write_file(folder / "home/notes.txt", "mine\n");
+  CHECK(code_of(export_to(folder / "home")) == ErrorCode::kExists);
+  CHECK(files_in(folder / "home") == std::vector<std::string>{"notes.txt"});
+
+  const std::string foreign = std::string(kFrom) + "Subject: theirs\n\n";
+  write_file(folder / "boxes/INBOX.mbox", foreign);
+  CHECK(code_of(export_to(folder / "boxes")) == ErrorCode::kExists);
+  CHECK(read_file(folder / "boxes/INBOX.mbox") == foreign);
+
+  std::filesystem::create_directories(folder / "out/lost+found");
+  must(export_to(folder / "out"));
+  write_file(folder / "out/INBOX.mbox.part", "half");
+  must(export_to(folder / "out"));
+  CHECK(files_in(folder / "out") == std::vector<std::string>{"INBOX.mbox", "lost+found"});
+  inbox.uid_validity = store::UidValidity(78);
+  CHECK(code_of(export_to(folder / "out")) == ErrorCode::kExists);
 }

@@ -39,7 +39,8 @@ struct MaildirOptions {
 [[nodiscard]] Result<std::unique_ptr<MailSource>> open_maildir(const std::string& folder,
                                                                MaildirOptions options);
 // Makes the folder (0700). Where one is there already, messages that it has (by native name) are not written again. Always
-// the layout Maildir++. kExists where a folder there has another UIDVALIDITY: it is another mailbox's.
+// the layout Maildir++. kExists where the folder is neither empty nor a Maildir, or a mailbox there has another UIDVALIDITY: it
+// is another one then.
 [[nodiscard]] Result<std::unique_ptr<MailSink>> make_maildir(const std::string& folder,
                                                              MaildirOptions options);
 

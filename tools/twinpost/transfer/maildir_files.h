@@ -31,6 +31,8 @@ class Descriptor {
 };
 
 inline constexpr int kHere = -100;  // AT_FDCWD: `name` is a path
+// What stands in the uppermost folder of a new filesystem.
+inline constexpr std::string_view kLostAndFound = "lost+found";
 
 // kNotFound, kPermission; kInvalid for what is no folder, or a symbolic link (which is followed where `folder` is kHere).
 [[nodiscard]] Result<Descriptor> open_folder(int folder, const std::string& name);

@@ -355,10 +355,42 @@ Result<void> MaildirSink::finish() {
   return replace_file(root_.get(), "subscriptions", dovecot_subscriptions(subscribed_, options_));
 }
 
+// Of one mailbox or more, or one that an export had only begun.
+bool is_maildir(int folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name == "cur" && is_folder(folder, name)) return true;
+  }
+  // Without INBOX there are mailboxes below it alone.
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    if (name == kLostAndFound || name.starts_with("subscriptions")) return true;
+    const auto below = name.starts_with('.') ? open_folder(folder, name) : Result<Descriptor>();
+    if (!below || below->get() < 0) return false;
+    const auto in_it = names_in(below->get());
+    return in_it && (in_it->empty() || is_folder(below->get(), "cur"));
+  });
+}
+
+// An export is not to be mixed with what has nothing to do with it.
+Result<void> check_place(const std::string& path) {
+  const auto there = open_folder(kHere, path);
+  if (!there) {
+    if (there.error().code == ErrorCode::kNotFound) return {};
+    return tl::unexpected(there.error());
+  }
+  const auto names = names_in(there->get());
+  if (!names) return tl::unexpected(names.error());
+  if (is_maildir(there->get(), *names)) return {};
+  return fail(ErrorCode::kExists,
+              path +
+                  " is no Maildir and not empty: give a new folder, an empty one, or one of "
+                  "an earlier export");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MailSink>> make_maildir(const std::string& folder, MaildirOptions options) {
   options.layout = MaildirLayout::kMaildirPlusPlus;
+  if (auto good = check_place(folder); !good) return tl::unexpected(good.error());
   auto root = make_folder(kHere, folder);
   if (!root) return tl::unexpected(root.error());
   return std::make_unique<MaildirSink>(folder, *std::move(root), std::move(options));

@@ -7,7 +7,8 @@
 // IMAP hide them. The message "FOLDER INTERNAL DATA" at the beginning is none. Times are read as UTC where the line names no zone.
 //
 // Written: mboxrd with LF line ends, one file a mailbox ("A/B" is "A%2FB.mbox"), and the fields above for what IMAP
-// and POP3 know.
+// and POP3 know. Fields of those names that a message has itself are written behind "X-Twinpost-Kept-", which
+// the reader takes off again: what was exported comes back octet by octet.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct MboxOptions {
 [[nodiscard]] Result<std::unique_ptr<MailSource>> open_mbox(const std::string& path,
                                                             MboxOptions options);
 
-// Makes the folder (0700). A mailbox is written to NAME.part, which takes NAME's place when it is whole and on the disk: an
+// Makes the folder (0700). kExists where it has other files in it, or one that another mailbox is in. A mailbox is written to NAME.part, which takes NAME's place when it is whole and on the disk: an
 // export that was interrupted begins that mailbox again.
 [[nodiscard]] Result<std::unique_ptr<MailSink>> make_mbox(const std::string& folder);
 

@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr"
 constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::size_t kLongestFromLine = 2048;
 constexpr std::string_view kSuffix = ".mbox";
+// Before the name of a message's own field that an mbox's keeper has one of its own of.
+constexpr std::string_view kKept = "X-Twinpost-Kept-";
 constexpr std::size_t kLongestFileName = 240;
 
 using Words = std::vector<std::string_view>;
@@ -135,6 +137,26 @@ void parse_base(std::string_view value, bool is_pseudo, MboxFields& fields) {
   if (validity && last) fields.base = MboxFields::Base{*validity, *last, is_pseudo};
 }
 
+bool is_apart(const mail::HeaderField& field) {
+  return ascii::starts_with_ignore_case(field.name, kKept);
+}
+
+// A line "From ", ">From " and so on.
+bool is_from_line(std::string_view line) {
+  const auto begin = line.find_first_not_of('>');
+  return begin != std::string_view::npos && line.substr(begin).starts_with("From ");
+}
+
+// Calls `line` with each, its line end included.
+template <class Line>
+void for_each_line_of(std::string_view text, Line line) {
+  while (!text.empty()) {
+    const std::size_t end = mail::line_end(text, 0);
+    line(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
 // True for a field that is the keeper's own.
 bool take_field(const mail::HeaderField& field, MboxFields& fields) {
   const auto is = [&](std::string_view name) {
@@ -195,7 +217,7 @@ std::string from_line(std::string_view sender, const store::InternalDate& date) 
                      static_cast<int>(calendar.year()));
 }
 
-MboxFields parse_mbox_fields(std::string_view header, std::string& kept) {
+MboxFields parse_mbox_fields(std::string_view header, bool restore, std::string& kept) {
   MboxFields fields;
   HeaderDigest digest;
   mail::HeaderReader reader(header);
@@ -205,7 +227,9 @@ MboxFields parse_mbox_fields(std::string_view header, std::string& kept) {
       digest.add(*field);
       if (take_field(*field, fields)) continue;
     }
-    kept += header.substr(field->begin, field->end - field->begin);
+    std::string_view whole = header.substr(field->begin, field->end - field->begin);
+    if (restore && is_apart(*field)) whole.remove_prefix(kKept.size());
+    kept += whole;
   }
   if (reader.met_blank_line()) {
     const std::size_t end = reader.offset();
@@ -215,6 +239,38 @@ MboxFields parse_mbox_fields(std::string_view header, std::string& kept) {
   kept += header.substr(reader.offset());
   fields.header_md5 = digest.finish();
   return fields;
+}
+
+std::string set_own_fields_apart(std::string_view header, std::size_t& changed) {
+  std::string text;
+  changed = 0;
+  std::size_t done = 0;
+  mail::HeaderReader reader(header);
+  MboxFields none;
+  while (const auto field = reader.next()) {
+    if (!field->malformed() && (is_apart(*field) || take_field(*field, none))) {
+      text += kKept;
+      ++changed;
+    }
+    text += header.substr(field->begin, field->end - field->begin);
+    done = field->end;
+  }
+  text += header.substr(done);
+  return text;
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  for_each_line_of(text, [&](std::string_view line) {
+    if (is_from_line(line)) out += '>';
+    out += line;
+  });
+}
+
+void append_unescaped(std::string& out, std::string_view text) {
+  for_each_line_of(text, [&](std::string_view line) {
+    if (line.starts_with('>') && is_from_line(line)) line.remove_prefix(1);
+    out += line;
+  });
 }
 
 std::string mbox_fields(const MboxFields& fields, const std::vector<std::string>& base_keywords) {

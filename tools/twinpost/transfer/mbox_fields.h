@@ -32,8 +32,16 @@ struct MboxFields {
   std::optional<Base> base;
   std::string header_md5;  // 32 hexadecimal digits: what Dovecot's %m is
 };
-// Of a header, to its blank line. `kept` becomes the header without these fields, line ends as they are.
-[[nodiscard]] MboxFields parse_mbox_fields(std::string_view header, std::string& kept);
+// Of a header, to its blank line. `kept` becomes the header without these fields, line ends as they are; what
+// set_own_fields_apart() changed is as it was, where `restore`.
+[[nodiscard]] MboxFields parse_mbox_fields(std::string_view header, bool restore,
+                                           std::string& kept);
+// A header whose own fields of these names, which every reader would take for the keeper's, are behind "X-Twinpost-Kept-" (and
+// those that begin with it are behind another one). `changed` is how many.
+[[nodiscard]] std::string set_own_fields_apart(std::string_view header, std::size_t& changed);
+// mboxrd's rule: lines "From ", ">From " and so on behind one more ">", and with one less.
+void append_escaped(std::string& out, std::string_view text);
+void append_unescaped(std::string& out, std::string_view text);
 // LF-ended lines; X-IMAPbase where `base` is given, its keywords behind.
 [[nodiscard]] std::string mbox_fields(const MboxFields& fields,
                                       const std::vector<std::string>& base_keywords);

@@ -207,14 +207,20 @@ Result<std::optional<MboxMessage>> MboxReader::next(std::string* octets, std::ui
   auto header = read_header();
   if (!header) return tl::unexpected(header.error());
   std::string kept;
-  message.fields = parse_mbox_fields(*header, kept);
+  message.fields = parse_mbox_fields(*header, unescape_, kept);
   message.is_pseudo = message.begin == 0 && message.fields.base && message.fields.base->is_pseudo &&
                       is_internal_data(*header);
-  Output output(octets, limit);
-  output.add(kept);
   const auto length = message.fields.content_length;
   const bool counted = length && *length <= ~std::uint64_t{0} - offset_ && *length > 0 &&
                        is_message_end(offset_ + *length);
+  Output output(octets, limit);
+  if (unescape_ && !counted) {
+    std::string plain;
+    append_unescaped(plain, kept);
+    output.add(plain);
+  } else {
+    output.add(kept);
+  }
   auto body = counted ? read_counted_body(output, offset_ + *length) : read_body(output);
   if (!body) return tl::unexpected(body.error());
   output.finish(message);

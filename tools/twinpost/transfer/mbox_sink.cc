@@ -11,39 +11,29 @@
 #include "tools/twinpost/transfer/maildir_octets.h"
 #include "tools/twinpost/transfer/mbox.h"
 #include "tools/twinpost/transfer/mbox_fields.h"
+#include "tools/twinpost/transfer/mbox_reader.h"
 
 namespace twinpost::tools {
 
 namespace {
-
-// With every line "From ", ">From " and so on behind one more ">".
-void append_escaped(std::string& out, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    const std::string_view line = text.substr(0, end);
-    const auto begin = line.find_first_not_of('>');
-    if (begin != std::string_view::npos && line.substr(begin).starts_with("From ")) out += '>';
-    out += line;
-    text.remove_prefix(end);
-  }
-}
 
 class MboxSink final : public MailSink {
  public:
   MboxSink(std::string path, Descriptor root) : path_(std::move(path)), root_(std::move(root)) {}
 
   [[nodiscard]] std::string description() const override { return "mbox " + path_; }
-  [[nodiscard]] Result<void> begin(const std::vector<MailFolder>&) override { return {}; }
+  [[nodiscard]] Result<void> begin(const std::vector<MailFolder>& folders) override;
   [[nodiscard]] Result<std::vector<bool>> wants(const MailFolder& folder,
                                                 std::span<const MailItem> items) override;
   [[nodiscard]] Result<void> put(const MailFolder& folder, const MailItem& item,
                                  std::string octets) override;
   [[nodiscard]] Result<void> finish_folder(const MailFolder& folder) override;
-  [[nodiscard]] Result<void> finish() override { return {}; }
+  [[nodiscard]] Result<void> finish() override;
   [[nodiscard]] std::uint64_t stored() const override { return stored_; }
   [[nodiscard]] std::vector<std::string> take_notes() override { return std::exchange(notes_, {}); }
 
  private:
+  [[nodiscard]] Result<void> check_file(const MailFolder& folder) const;
   [[nodiscard]] Result<void> open(const MailFolder& folder);
   [[nodiscard]] std::string part_name() const { return name_ + ".part"; }
 
@@ -57,8 +47,37 @@ class MboxSink final : public MailSink {
   std::uint64_t hidden_ = 0;
   std::uint64_t written_ = 0;  // to the file that is open
   std::uint64_t stored_ = 0;
+  std::uint64_t apart_ = 0;  // messages with fields that had to be set apart
   std::vector<std::string> notes_;
 };
+
+// A file is replaced only where an export of this very mailbox wrote it.
+Result<void> MboxSink::check_file(const MailFolder& folder) const {
+  const std::string name = mbox_file_name(folder.name);
+  const auto file = open_file(root_.get(), name);
+  if (!file) {
+    if (file.error().code == ErrorCode::kNotFound) return {};
+    return tl::unexpected(file.error());
+  }
+  MboxReader reader(file->get(), true);
+  const auto first = reader.next(nullptr, 0);
+  // Without messages there is nothing to lose.
+  if (first && !*first) return {};
+  const auto base = first ? (*first)->fields.base : std::nullopt;
+  if (base && base->uid_validity == folder.uid_validity.value()) return {};
+  return fail(ErrorCode::kExists,
+              fmt::format("{}/{} is of another mailbox, or was not written by an export: give a "
+                          "folder that is new, or one of an earlier export of this account",
+                          path_, name));
+}
+
+Result<void> MboxSink::begin(const std::vector<MailFolder>& folders) {
+  for (const MailFolder& folder : folders) {
+    if (!folder.selectable) continue;
+    if (auto good = check_file(folder); !good) return good;
+  }
+  return {};
+}
 
 Result<void> MboxSink::open(const MailFolder& folder) {
   if (file_.get() >= 0 && open_folder_ == folder.name) return {};
@@ -102,10 +121,10 @@ Result<void> MboxSink::put(const MailFolder& folder, const MailItem& item, std::
   is_first_ = false;
   if (item.pop3_hidden) ++hidden_;
   const std::string message = to_lf(octets);
-  // Such fields of the message's own would be taken for the server's.
   const std::size_t header = mail::header_size(message);
-  std::string kept;
-  (void)parse_mbox_fields(std::string_view(message).substr(0, header), kept);
+  std::size_t apart = 0;
+  const std::string kept = set_own_fields_apart(std::string_view(message).substr(0, header), apart);
+  if (apart > 0) ++apart_;
   std::string text = from_line(envelope_sender(message), item.date) + "\n";
   text += mbox_fields(fields, {keywords_.begin(), keywords_.end()});
   append_escaped(text, kept);
@@ -136,9 +155,40 @@ Result<void> MboxSink::finish_folder(const MailFolder& folder) {
   return sync(root_.get(), path_);
 }
 
+Result<void> MboxSink::finish() {
+  if (apart_ > 0) {
+    notes_.push_back(fmt::format(
+        "{} messages have fields of their own that an mbox keeps its flags and UIDs in (Status, "
+        "X-UID, Content-Length and the like): these are written as X-Twinpost-Kept-..., which "
+        "`twinpost import` takes back",
+        apart_));
+  }
+  return {};
+}
+
+// An export is not to be mixed with what has nothing to do with it.
+Result<void> check_place(const std::string& path) {
+  const auto there = open_folder(kHere, path);
+  if (!there) {
+    if (there.error().code == ErrorCode::kNotFound) return {};
+    return tl::unexpected(there.error());
+  }
+  const auto names = names_in(there->get());
+  if (!names) return tl::unexpected(names.error());
+  const bool good = std::all_of(names->begin(), names->end(), [](const std::string& name) {
+    return name == kLostAndFound || name.ends_with(".mbox") || name.ends_with(".mbox.part");
+  });
+  if (good) return {};
+  return fail(ErrorCode::kExists,
+              path +
+                  " has other files than mboxes in it: give a new folder, an empty one, or "
+                  "one of an earlier export");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MailSink>> make_mbox(const std::string& folder) {
+  if (auto good = check_place(folder); !good) return tl::unexpected(good.error());
   auto root = make_folder(kHere, folder);
   if (!root) return tl::unexpected(root.error());
   return std::make_unique<MboxSink>(folder, *std::move(root));

@@ -83,6 +83,8 @@ void MboxSource::add_file(const Descriptor& file, std::string name, std::string 
     folder.uid_validity = store::UidValidity(base.uid_validity);
     if (base.last_uid < ~std::uint32_t{0}) folder.uid_next = store::Uid(base.last_uid).next();
   }
+  // An mbox can't say. These would be made, and subscribed, at the account's first login.
+  folder.subscribed = special_use_of(folder.name) != store::SpecialUse::kNone;
   found.push_back(std::move(folder));
 }
 
