@@ -20,14 +20,16 @@ constexpr std::array kDefaults = {
     DefaultMailbox{"Archive", store::SpecialUse::kArchive},
 };
 
-// The name of the mailbox that has the use from now on; empty where there is none.
+// The name of the mailbox that was made for the use; empty where there is one already, or room for
+// none. One that is there already was made by an import, or by POP3, and is subscribed or not as that
+// left it.
 Result<std::string> provide(store::WriteTxn& txn, store::AccountId account,
                             const std::vector<store::MailboxInfo>& existing,
                             const DefaultMailbox& wanted) {
   const auto same_use =
       std::find_if(existing.begin(), existing.end(),
                    [&](const store::MailboxInfo& info) { return info.special_use == wanted.use; });
-  if (same_use != existing.end()) return same_use->name;
+  if (same_use != existing.end()) return std::string{};
   const auto same_name =
       std::find_if(existing.begin(), existing.end(),
                    [&](const store::MailboxInfo& info) { return info.name == wanted.name; });
@@ -38,7 +40,7 @@ Result<std::string> provide(store::WriteTxn& txn, store::AccountId account,
         return tl::unexpected(set.error());
       }
     }
-    return same_name->name;
+    return std::string{};
   }
   auto made = txn.create_mailbox(account, wanted.name, wanted.use);
   if (made) return made->name;

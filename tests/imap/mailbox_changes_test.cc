@@ -248,7 +248,22 @@ TEST_CASE("an account that has mailboxes already gets what it lacks") {
   CHECK(tree.names() == Names{"INBOX", "Drafts", "Junk", "Papierkorb", "Sent"});
   CHECK(tree.find("Sent").special_use == store::SpecialUse::kSent);
   CHECK(tree.find("Junk").special_use == store::SpecialUse::kArchive);
-  CHECK(tree.find("Papierkorb").subscribed);
+  CHECK(tree.find("Drafts").subscribed);
+}
+
+TEST_CASE("the first login leaves mailboxes that are there subscribed, or not, as they are") {
+  Tree tree;
+  REQUIRE(tree.make("Sent"));
+  REQUIRE(tree.make("Papierkorb", store::SpecialUse::kTrash));
+  REQUIRE(tree.make("Archive"));
+  tree.write(
+      [&](store::WriteTxn& txn) { return txn.set_subscribed(tree.account, "Archive", true); });
+  tree.prepare();
+  CHECK_FALSE(tree.find("Sent").subscribed);
+  CHECK_FALSE(tree.find("Papierkorb").subscribed);
+  CHECK(tree.find("Archive").subscribed);
+  CHECK(tree.find("Drafts").subscribed);
+  CHECK(tree.find("INBOX").subscribed);
 }
 
 TEST_CASE("the account of a first login is made where it is not there yet") {
