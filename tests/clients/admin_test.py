@@ -368,6 +368,28 @@ class Undo(AdminTest):
         self.assertEqual(len(table.splitlines()), 3)
         self.assertIn("Invoice für you", table)
 
+    def test_texts_are_found_as_imap_search_finds_them(self):
+        subjects = ("=?utf-8?q?Viele_Gr=C3=BC=C3=9Fe?=", "=?iso-8859-1?q?viele_gr=FCsse?=", "VIELE GRÜSSE",
+                    "Viele Gru\u0308sse", "Viele\r\n\tGrüsse")
+        self.fresh()
+        self.server.deliver(ANN, *(message(subject, sender="=?utf-8?q?J=C3=BCrgen?= <j@example.com>") for subject in subjects))
+        imap = self.imap()
+        imap.select()
+        wanted = ("GRÜSSE", "grüsse", "GRÜßE", "grüße", "GRU\u0308SSE", "viele gr", "VIELE\tGR", "gruesse")
+
+        def found_by_imap(key, text):
+            imap.literal = text.encode()
+            return len(imap.uid("SEARCH", "CHARSET", "UTF-8", key)[1][0].split())
+
+        by_imap = {(key, text): found_by_imap(key, text) for key, texts in (("SUBJECT", wanted), ("FROM", ("JÜRGEN", "J@EX", "jurgen")))
+                   for text in texts}
+        self.assertEqual([by_imap["SUBJECT", text] for text in wanted], [4, 4, 1, 1, 4, 5, 5, 0])
+        self.assertEqual(by_imap["FROM", "JÜRGEN"], 5)
+        self.empty()
+        for (key, text), count in by_imap.items():
+            with self.subTest(key=key, text=text):
+                self.assertEqual(len(self.removed(ANN, "--" + key.lower(), text)), count)
+
     def test_what_a_stranger_wrote_does_nothing_to_the_terminal(self):
         evil = message("x").replace(b"Subject: x", b"Subject: \x1b]0;title\x07 =?utf-8?q?=1B[31m=C2=9B?=")
         self.server.deliver(ANN, evil)

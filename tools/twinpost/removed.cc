@@ -11,6 +11,7 @@
 #include "core/mail/address.h"
 #include "core/mail/encoded_word.h"
 #include "core/mail/unicode.h"
+#include "imap/search_text.h"
 #include "store/names.h"
 #include "tools/twinpost/shown.h"
 #include "tools/twinpost/when.h"
@@ -34,8 +35,8 @@ class Search {
         filter_(filter),
         most_(most),
         mailbox_(filter.mailbox.empty() ? "" : store::canonical_name(filter.mailbox)),
-        from_(mail::unicode_casemap(filter.from)),
-        subject_(mail::unicode_casemap(filter.subject)) {
+        from_(key_of(filter.from)),
+        subject_(key_of(filter.subject)) {
     if (filter.since) next_ = *filter.since;
     if (filter.ids && !filter.ids->empty()) next_ = filter.ids->begin()->time;
     next_ = std::max(next_, filter.kept_since);
@@ -90,15 +91,24 @@ class Search {
     if (const auto summary = view.summary(removed.message.blob)) {
       const mail::Envelope& envelope = summary->message.envelope;
       entry.from = mail::decode_words(mail::format_addresses(envelope.from));
-      entry.subject = mail::decode_words(envelope.subject.value_or(""));
+      imap::FieldText subject;
+      subject.begin(envelope.subject.value_or(""));
+      while (subject.next(entry.subject)) {
+      }
     }
     if (!contains(entry.from, from_) || !contains(entry.subject, subject_)) return;
     found_.push_back(std::move(entry));
     if (most_ != 0 && found_.size() > most_) found_.pop_front();
   }
 
+  // As IMAP's SEARCH compares headers (RFC 5051; a tab is a space), so that both find the same.
+  static std::string key_of(std::string_view text) {
+    std::string key = mail::unicode_casemap(text);
+    std::replace(key.begin(), key.end(), '\t', ' ');
+    return key;
+  }
   static bool contains(std::string_view text, const std::string& wanted) {
-    return wanted.empty() || mail::unicode_casemap(text).find(wanted) != std::string::npos;
+    return wanted.empty() || key_of(text).find(wanted) != std::string::npos;
   }
 
   store::AccountId account_;
