@@ -11,6 +11,7 @@ import mailbox
 import os
 import poplib
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -118,7 +119,8 @@ class ImportExport(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix="twinpost-transfer-")
         os.chmod(cls.folder, 0o755)
         settings = {"listen": {"admin": ["unix:" + os.path.join(cls.folder, "admin.sock")]}}
-        cls.server = Server({USER: PASSWORD, "bob@example.org": PASSWORD, "cyd@example.org": PASSWORD}, settings)
+        others = ("bob", "cyd", "dan", "fay")
+        cls.server = Server({USER: PASSWORD, **{f"{name}@example.org": PASSWORD for name in others}}, settings)
         cls.dovecot = DovecotBoth([message(f"old {i}", "Hello.\r\n" * i) for i in range(1, 8)])
         cls.fill_dovecot()
 
@@ -257,6 +259,56 @@ class ImportExport(unittest.TestCase):
         self.assertEqual((report["mailboxes"], report["failed"]), (3, 0))
         self.server.start()
         self.assertEqual(pop3_uidls(self.server.pop3, "bob@example.org", PASSWORD), self.dovecot.uidls())
+
+    def test_8a_options_before_the_account_take_one_word_each(self):
+        out = os.path.join(self.folder, "ordered")
+        self.twinpost("export", "--mbox", out, "--mailbox", "INBOX", "--mailbox", "Sent", USER)
+        self.assertEqual(sorted(os.listdir(out)), ["INBOX.mbox", "Sent.mbox"])
+        report = json.loads(self.twinpost("import", "--json", "--dry-run", "--mbox", out, "--folder", "Sent", USER))
+        self.assertEqual(report["mailboxes"], 1)
+
+    def test_8b_an_export_is_not_mixed_with_other_files(self):
+        home = os.path.join(self.folder, "home")
+        os.makedirs(home)
+        with open(os.path.join(home, "notes"), "wb"):
+            pass
+        for kind in ("--maildir", "--mbox"):
+            output = self.twinpost("export", USER, kind, home, "--quiet", expect=1)
+            self.assertIn("give a new folder", output)
+            self.assertEqual(output.count("\n"), 1, output)
+        self.assertEqual(os.listdir(home), ["notes"])
+        boxes = os.path.join(self.folder, "ordered")
+        self.assertIn("of another mailbox", self.twinpost("export", "bob@example.org", "--mbox", boxes, expect=1))
+
+    def test_9_the_first_login_subscribes_nothing_that_an_import_did_not(self):
+        maildir = os.path.join(self.folder, "unsubscribed")
+        for folder in (".", ".Sent", ".Trash"):
+            for part in ("cur", "new", "tmp"):
+                os.makedirs(os.path.join(maildir, folder, part))
+        with open(os.path.join(maildir, "subscriptions"), "w", encoding="ascii") as file:
+            file.write("Trash\n")
+        self.twinpost("import", "dan@example.org", "--maildir", maildir, "--quiet")
+        imap = logged_in(self.server.imap, "dan@example.org", PASSWORD)
+        names = {line.decode().rsplit(" ", 1)[1].strip('"') for line in asked(imap.lsub())}
+        self.assertEqual(names, {"INBOX", "Trash", "Drafts", "Junk", "Archive"})
+        self.assertTrue(any(b"\\Sent" in line for line in asked(imap.list())))
+        imap.logout()
+
+    def test_9_two_imports_at_once_bring_every_message_once(self):
+        path = os.path.join(self.folder, "many")
+        with open(path, "wb") as file:
+            for i in range(3000):
+                text = message(f"many {i}").replace(b"\r\n", b"\n")
+                file.write(b"From sam@example.net Thu Nov 23 19:00:00 2023\n" + text + b"\n")
+        command = [program("TWINPOST", "twinpost"), "--config", self.server.config_path, "import", "fay@example.org", "--mbox", path,
+                   "--json"]
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        reports = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+        self.assertEqual([report["failed"] for report in reports], [0, 0])
+        self.assertEqual(sum(report["stored"] for report in reports), 3000)
+        imap = logged_in(self.server.imap, "fay@example.org", PASSWORD)
+        self.assertEqual(asked(imap.select(readonly=True)), [b"3000"])
+        imap.logout()
 
 
 if __name__ == "__main__":

@@ -333,3 +333,37 @@ TEST_CASE("an account comes through mboxes with octets, flags, keywords, UIDs an
   }
   CHECK(differences(before, after) == "");
 }
+
+TEST_CASE("two imports of the same mail at once bring every message once") {
+  World old_world;
+  fill(old_world, 80);
+  auto source = old_world.source();
+  TempFolder folder;
+  export_maildir(*source, folder / "out");
+  auto maildir = must(open_maildir(folder / "out", all_uidls()));
+  World new_world;
+  const auto first = new_world.sink();
+  const auto second = new_world.sink();
+  const auto folders = must(maildir->folders());
+  for (const auto& sink : {first.get(), second.get()}) must(sink->begin(folders));
+  for (const MailFolder& mailbox : folders) {
+    const auto items = must(maildir->items(mailbox));
+    // Neither has anything when both ask.
+    for (const auto& sink : {first.get(), second.get()}) {
+      CHECK(must(sink->wants(mailbox, items)) == std::vector<bool>(items.size(), true));
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const std::string octets = must(maildir->read(mailbox, items[i], {}));
+      must((i % 2 == 0 ? first : second)->put(mailbox, items[i], octets));
+      must((i % 2 == 0 ? second : first)->put(mailbox, items[i], octets));
+    }
+    must(second->finish_folder(mailbox));
+    must(first->finish_folder(mailbox));
+  }
+  for (const auto& sink : {first.get(), second.get()}) {
+    must(sink->finish());
+    CHECK(sink->take_refused().empty());
+  }
+  CHECK(first->stored() + second->stored() == 79);
+  CHECK(differences(everything_in(*source), everything_in(*new_world.source())) == "");
+}
