@@ -278,7 +278,7 @@ class ImportExport(unittest.TestCase):
             self.assertEqual(output.count("\n"), 1, output)
         self.assertEqual(os.listdir(home), ["notes"])
         boxes = os.path.join(self.folder, "ordered")
-        self.assertIn("of another mailbox", self.twinpost("export", "bob@example.org", "--mbox", boxes, expect=1))
+        self.assertIn("of another mailbox", self.twinpost("export", "cyd@example.org", "--mbox", boxes, expect=1))
 
     def test_9_the_first_login_subscribes_nothing_that_an_import_did_not(self):
         maildir = os.path.join(self.folder, "unsubscribed")
