@@ -309,8 +309,10 @@ void Session::say_goodbye() {
       bye("The server is shutting down", "shutdown", "UNAVAILABLE");
       return;
     case auth::EndReason::kProtocolDisabled:
-      bye("IMAP has been switched off for this account", "protocol-disabled",
-          "AUTHORIZATIONFAILED");
+      bye(account_ && !account_->imap.disabled_text.empty()
+              ? account_->imap.disabled_text
+              : "IMAP has been switched off for this account",
+          "protocol-disabled", "CONTACTADMIN");
       return;
     case auth::EndReason::kAccountDisabled:
       bye("This account or its password has been changed", "account-disabled",

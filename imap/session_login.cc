@@ -8,6 +8,15 @@
 #include "imap/session.h"
 
 namespace twinpost::imap {
+namespace {
+
+// What a client is told where IMAP is off: the administrator's text, if there is one.
+std::string disabled_text(const config::Account& account) {
+  return account.imap.disabled_text.empty() ? "IMAP is switched off for this account"
+                                            : account.imap.disabled_text;
+}
+
+}  // namespace
 
 bool Session::may_log_in() const {
   return auth::may_send_password(config()->plaintext_login, connection_.is_tls(),
@@ -23,7 +32,7 @@ Task<Reply> Session::log_in(auth::Login login) {
         co_return reply;
       }
       case auth::LoginFailure::kProtocolDisabled:
-        co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
+        co_return login_failed(disabled_text(*result.refused), "CONTACTADMIN");
       case auth::LoginFailure::kTemporary: break;
     }
     co_return login_failed("The password can't be checked now, try later", "UNAVAILABLE");
@@ -76,8 +85,7 @@ Task<std::optional<Reply>> Session::register_session(config::Account account) {
       Reply reply = co_await fail_credentials();
       co_return reply;
     }
-    case ErrorCode::kUnsupported:
-      co_return login_failed("IMAP is switched off for this account", "AUTHORIZATIONFAILED");
+    case ErrorCode::kUnsupported: co_return login_failed(disabled_text(account), "CONTACTADMIN");
     default: co_return login_failed("This account has too many sessions already", "LIMIT");
   }
 }

@@ -14,10 +14,12 @@ namespace twinpost::pop3::commands {
 Task<void> user(Session& session, const Command& command);
 Task<void> pass(Session& session, const Command& command);
 Task<void> auth(Session& session, const Command& command);
+Task<void> apop(Session& session, const Command& command);
 
 // capabilities.cc
 Task<void> capa(Session& session, const Command& command);
 Task<void> stls(Session& session, const Command& command);
+Task<void> lang(Session& session, const Command& command);
 
 // listing.cc
 Task<void> stat(Session& session, const Command& command);
@@ -32,6 +34,7 @@ Task<void> top(Session& session, const Command& command);
 Task<void> dele(Session& session, const Command& command);
 Task<void> noop(Session& session, const Command& command);
 Task<void> rset(Session& session, const Command& command);
+Task<void> last(Session& session, const Command& command);
 
 // quit.cc
 Task<void> quit(Session& session, const Command& command);

@@ -1,8 +1,11 @@
 // STAT, LIST and UIDL (RFC 1939 sections 5 and 7): what is in the maildrop. Marked messages are
 // left out.
 #include <string>
+#include <utility>
 
+#include "core/base/log.h"
 #include "pop3/commands.h"
+#include "pop3/listed_uidls.h"
 
 namespace twinpost::pop3::commands {
 namespace {
@@ -49,6 +52,21 @@ Task<void> list_one_or_all(Session& session, const Command& command, std::string
   co_await list_all(session, listing);
 }
 
+// A failure costs the alarm, not the session.
+Task<void> note_listing(Session& session) {
+  auto listed = session.maildrop().take_listed();
+  if (listed.empty()) co_return;
+  const auto changed =
+      co_await note_listed(session.context().store, session.maildrop().inbox(), std::move(listed));
+  const std::string account = session.account().name;
+  if (!changed) {
+    log::warning("pop3-uidls", {{"account", account}, {"error", changed.error().message}});
+  } else if (*changed != 0) {
+    session.context().uidls_changed += *changed;
+    log::error("pop3-uidls-changed", {{"account", account}, {"count", *changed}});
+  }
+}
+
 }  // namespace
 
 Task<void> stat(Session& session, const Command&) {
@@ -65,6 +83,7 @@ Task<void> list(Session& session, const Command& command) {
 
 Task<void> uidl(Session& session, const Command& command) {
   co_await list_one_or_all(session, command, "unique-id listing follows", unique_id_listing);
+  if (!command.number && session.state() != State::kEnded) co_await note_listing(session);
 }
 
 }  // namespace twinpost::pop3::commands

@@ -117,7 +117,30 @@ Task<void> auth(Session& session, const Command& command) {
   co_await session.log_in(std::move(login));
 }
 
+// RFC 1939 section 7. The digest gives no password away, but what follows can be read by others: where that
+// is forbidden, so is this.
+Task<void> apop(Session& session, const Command& command) {
+  if (session.challenge().empty()) {
+    session.reply_bad_command("APOP is not available here");
+    co_return;
+  }
+  if (!session.may_use_apop()) {
+    reply_needs_tls(session);
+    co_return;
+  }
+  auth::Login login = make_login(session);
+  login.user = command.text;
+  login.apop_challenge = session.challenge();
+  login.apop_digest = command.digest;
+  co_await session.log_in(std::move(login));
+}
+
 }  // namespace commands
+
+bool Session::may_use_apop() const {
+  return context_.some_account_has_apop() &&
+         (connection_.is_tls() || config()->plaintext_login != config::PlaintextLogin::kNever);
+}
 
 bool Session::may_log_in() const {
   return auth::may_send_password(config()->plaintext_login, connection_.is_tls(),
@@ -130,7 +153,8 @@ Task<void> Session::log_in(auth::Login login) {
     switch (result.failure) {
       case auth::LoginFailure::kCredentials: co_await fail_credentials(); co_return;
       case auth::LoginFailure::kProtocolDisabled:
-        reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
+        reply_login_failed(ResponseCode::kSysPerm,
+                           disabled_text(*result.refused, "POP3 is switched off for this account"));
         co_return;
       case auth::LoginFailure::kTemporary:
         reply_login_failed(ResponseCode::kSysTemp, "the password can't be checked now, try later");
@@ -139,7 +163,13 @@ Task<void> Session::log_in(auth::Login login) {
     co_return;
   }
   account_ = std::move(result.account);
-  if (co_await register_session(*account_)) co_await open_maildrop();
+  if (!context_.login_delays.admit(account_->name, config()->limits.login_delay_pop3,
+                                   steady_now())) {
+    reply_login_failed(ResponseCode::kLoginDelay,
+                       "the mail was looked at a moment ago, wait a little");
+  } else if (co_await register_session(*account_)) {
+    co_await open_maildrop();
+  }
   if (!maildrop_) {
     registration_.reset();
     account_.reset();
@@ -177,7 +207,8 @@ Task<bool> Session::register_session(const config::Account& account) {
   switch (registration.error().code) {
     case ErrorCode::kPermission: co_await fail_credentials(); break;
     case ErrorCode::kUnsupported:
-      reply_login_failed(ResponseCode::kSysPerm, "POP3 is switched off for this account");
+      reply_login_failed(ResponseCode::kSysPerm,
+                         disabled_text(account, "POP3 is switched off for this account"));
       break;
     default:
       reply_login_failed(ResponseCode::kSysTemp, "this account has too many sessions already");
@@ -186,8 +217,8 @@ Task<bool> Session::register_session(const config::Account& account) {
 }
 
 Task<void> Session::open_maildrop() {
-  auto opened = co_await Maildrop::open(context_.store, *context_.locks, account_->name,
-                                        !account_->pop3.many_sessions);
+  auto opened =
+      co_await Maildrop::open(context_.store, *context_.locks, account_->name, account_->pop3);
   if (opened) {
     maildrop_ = std::move(*opened);
     state_ = State::kTransaction;
@@ -197,6 +228,13 @@ Task<void> Session::open_maildrop() {
   }
   if (opened.error().code == ErrorCode::kInUse) {
     reply_login_failed(ResponseCode::kInUse, "another POP3 session has this maildrop, try later");
+    co_return;
+  }
+  if (opened.error().code == ErrorCode::kNotFound) {
+    log::error("pop3-maildrop-missing",
+               {{"account", account_->name}, {"mailbox", account_->pop3.maildrop}});
+    reply_login_failed(ResponseCode::kSysPerm,
+                       "the mailbox that POP3 is to show for this account is not there");
     co_return;
   }
   log::error("pop3-maildrop", {{"account", account_->name}, {"error", opened.error().message}});

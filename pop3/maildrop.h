@@ -1,11 +1,12 @@
-// The maildrop: the fixed view of an account's inbox that one POP3 session works on.
+// The maildrop: the fixed view of an account's inbox, or of another mailbox that the account's options name, that one
+// POP3 session works on.
 //
 // Taken at login and unchanged until the session ends (RFC 1939 section 4): message numbers, sizes
 // and UIDLs stay what they were, whatever IMAP sessions or deliveries do meanwhile. Message bytes
 // stay readable too, because the snapshot pins them. Loop thread only; reads go to workers.
 //
-// What is in it: every message of INBOX but those that POP3 must not show again
-// (MessageRecord::pop3_hidden). A message with the \Deleted flag is shown: an IMAP client may still
+// What is in it: every message of the mailbox but those that POP3 must not show again
+// (MessageRecord::pop3_hidden) and those that the account's option `show` leaves out. A message with the \Deleted flag is shown: an IMAP client may still
 // take the flag back, and until it expunges the message is there for everybody.
 //
 // Memory: 48 octets a message, plus its own header fields (Return-Path, Delivered-To; equal ones
@@ -22,6 +23,8 @@
 
 #include "core/base/error.h"
 #include "core/base/task.h"
+#include "core/config/config.h"
+#include "pop3/listed_uidls.h"
 #include "pop3/parser.h"
 #include "store/store.h"
 
@@ -52,9 +55,14 @@ class MaildropLocks {
 class Maildrop {
  public:
   // Takes the maildrop of the account of that name, which is made in the store where it is not
-  // there yet. `exclusive`: kInUse while another session holds it. Else a store error.
+  // there yet. kInUse while another session holds it, unless the options allow many; kNotFound where
+  // the mailbox that they name is not there. Else a store error.
+  //
+  // UIDLs that are made by a template, and those of messages that would share an imported one, are
+  // fixed in the store before anybody sees them.
   static Task<Result<std::unique_ptr<Maildrop>>> open(store::Store& store, MaildropLocks& locks,
-                                                      std::string account, bool exclusive);
+                                                      std::string account,
+                                                      config::Pop3Options options);
 
   Maildrop(const Maildrop&) = delete;
   Maildrop& operator=(const Maildrop&) = delete;
@@ -78,12 +86,19 @@ class Maildrop {
   void unmark_all();
   // All of it has been sent by RETR.
   void set_retrieved(MessageNumber number) { at(number).retrieved = true; }
+  // The highest number of those; 0: none.
+  [[nodiscard]] std::uint64_t last_retrieved() const;
   // What ReadView::read_message() needs, also when the message has been expunged meanwhile.
   [[nodiscard]] store::MessageRecord record(MessageNumber number) const;
 
   [[nodiscard]] store::MailboxKey inbox() const { return inbox_; }
   [[nodiscard]] std::vector<store::Uid> marked() const;
+  [[nodiscard]] std::vector<store::Uid> retrieved() const;
   [[nodiscard]] std::vector<store::Uid> retrieved_but_not_marked() const;
+  // In a session before this one, and not in this one; not marked.
+  [[nodiscard]] std::vector<store::Uid> retrieved_before() const;
+  // For the alarm of UIDLs that change (listed_uidls.h); empty from the second call on.
+  [[nodiscard]] std::vector<ListedUidl> take_listed();
 
  private:
   struct Entry {
@@ -97,13 +112,17 @@ class Maildrop {
     std::uint8_t uidl_octets = 0;  // 0: made of the serial
     bool marked = false;
     bool retrieved = false;
+    bool retrieved_before = false;
   };
   static_assert(sizeof(Entry) <= 48, "the comment at the top gives the size");
   struct Snapshot;
 
   Maildrop(Snapshot snapshot, std::unique_ptr<MaildropLocks::Lock> lock, std::uint64_t store_id);
   static Result<Snapshot> take_snapshot(store::Store& store, const store::ReadView& view,
-                                        store::AccountId account);
+                                        store::AccountId account,
+                                        const config::Pop3Options& options);
+  static Result<void> settle_uidls(Snapshot& snapshot, std::uint64_t store_id,
+                                   const config::Pop3Options& options);
   Entry& at(MessageNumber number) { return entries_[number.value() - 1]; }
   [[nodiscard]] const Entry& at(MessageNumber number) const { return entries_[number.value() - 1]; }
   [[nodiscard]] std::vector<store::Uid> uids_where(bool (*chosen)(const Entry&)) const;
@@ -112,6 +131,7 @@ class Maildrop {
   std::uint64_t store_id_;
   std::uint64_t message_count_ = 0;
   std::uint64_t total_octets_ = 0;
+  bool listed_ = false;
   std::vector<Entry> entries_;
   std::string texts_;  // prefixes and imported UIDLs, one after another
   std::unique_ptr<store::Store::Pin> pin_;

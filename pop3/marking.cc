@@ -26,4 +26,10 @@ Task<void> rset(Session& session, const Command&) {
   co_return;
 }
 
+// RFC 1460: the highest number that RETR was given.
+Task<void> last(Session& session, const Command&) {
+  session.reply_ok(std::to_string(session.maildrop().last_retrieved()));
+  co_return;
+}
+
 }  // namespace twinpost::pop3::commands

@@ -97,6 +97,24 @@ Command with_mechanism(Command command, std::string_view rest) {
   return command;
 }
 
+// RFC 1939 section 7, APOP: a name and a digest; no name has a blank in it.
+Command with_name_and_digest(Command command, std::string_view rest) {
+  const std::string_view name = take_word(rest);
+  const std::string_view digest = take_word(rest);
+  if (digest.empty() || !take_word(rest).empty()) return invalid("APOP takes a name and a digest");
+  if (name.find('\0') != std::string_view::npos) return invalid("a NUL can't be part of a name");
+  command.text = name;
+  command.digest = digest;
+  return command;
+}
+
+// RFC 6856 section 3.
+Command with_language(Command command, std::string_view rest) {
+  command.text = take_word(rest);
+  if (!take_word(rest).empty()) return invalid("LANG takes one language or none");
+  return command;
+}
+
 struct Rule {
   std::string_view keyword;
   Verb verb;
@@ -118,6 +136,9 @@ constexpr std::array kRules = {
     Rule{"CAPA", Verb::kCapa, without_arguments},
     Rule{"STLS", Verb::kStls, without_arguments},
     Rule{"AUTH", Verb::kAuth, with_mechanism},
+    Rule{"APOP", Verb::kApop, with_name_and_digest},
+    Rule{"LAST", Verb::kLast, without_arguments},
+    Rule{"LANG", Verb::kLang, with_language},
 };
 
 }  // namespace

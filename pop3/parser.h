@@ -1,5 +1,5 @@
 // One POP3 command line, octets to Command (RFC 1939 section 9, RFC 2449 section 5, RFC 2595
-// section 4, RFC 5034 section 4).
+// section 4, RFC 5034 section 4, RFC 6856 section 3).
 //
 // Pure: no I/O, no state, never throws on any input; memory in proportion to the line that is
 // really there.
@@ -38,6 +38,9 @@ enum class Verb : std::uint8_t {
   kCapa,
   kStls,
   kAuth,
+  kApop,
+  kLast,
+  kLang,
 };
 
 struct Command {
@@ -47,7 +50,10 @@ struct Command {
   // largest: no maildrop has such a message, and a TOP of so many lines is the whole message.
   std::optional<MessageNumber> number;
   std::uint64_t lines = 0;  // TOP
-  std::string text;         // USER: the name; PASS: the password; AUTH: the mechanism, upper case
+  // USER, APOP: the name; PASS: the password; AUTH: the mechanism, upper case; LANG: the language range, or
+  // nothing
+  std::string text;
+  std::string digest;                           // APOP: as it came
   std::optional<std::string> initial_response;  // AUTH, as it came ("=" is an empty one)
 };
 

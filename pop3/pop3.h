@@ -22,6 +22,8 @@
 #include "core/base/task.h"
 #include "core/net/connection.h"
 #include "core/net/tls.h"
+#include "pop3/expiry.h"
+#include "pop3/login_delays.h"
 #include "store/store.h"
 
 namespace twinpost::pop3 {
@@ -33,9 +35,10 @@ struct Context {
   Context(auth::Services& services, store::Store& store, std::function<net::TlsContextPtr()> tls);
   ~Context();
 
-  // Whether some account's messages leave the maildrop once they are retrieved (RFC 2449
-  // section 6.7, EXPIRE). Worked out once for each version of the accounts.
-  [[nodiscard]] bool some_account_expires();
+  // Both are worked out once for each version of the accounts.
+  [[nodiscard]] const ExpiryOfAll& expiry();
+  // Whether some account's password is stored so that APOP can be answered (RFC 1939 section 7).
+  [[nodiscard]] bool some_account_has_apop();
 
   auth::Services& services;
   store::Store& store;
@@ -44,10 +47,17 @@ struct Context {
   // How long the answer to a wrong password is held back, times 1, 2, 4 (and 5 from then on) in one
   // connection.
   Duration failed_login_delay{2000};
+  std::uint64_t uidls_changed = 0;  // since the start (listed_uidls.h)
+
+  // RFC 2449 section 6.5: when each account may log in again; only where there is such a limit.
+  LoginDelays login_delays;
 
  private:
-  config::AccountsConfigPtr expiry_known_for_;
-  bool some_account_expires_ = false;
+  void look_at_accounts();
+
+  config::AccountsConfigPtr known_accounts_;
+  bool apop_ = false;
+  ExpiryOfAll expiry_;
 };
 
 // `connection` is owned by the caller and outlives the task; it is closed when the task ends.

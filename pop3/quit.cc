@@ -14,6 +14,10 @@ UpdateRequest make_request(Session& session) {
   request.inbox = session.maildrop().inbox();
   request.deleted = session.maildrop().marked();
   request.retrieved = session.maildrop().retrieved_but_not_marked();
+  request.retrieved_before = session.maildrop().retrieved_before();
+  if (account.pop3.mark_seen) request.seen = session.maildrop().retrieved();
+  request.keep_days = account.pop3.keep_days;
+  request.now = unix_now();
   request.on_delete = account.pop3.on_delete;
   request.after_retrieve = account.pop3.after_retrieve;
   request.remover.account = account.name;

@@ -8,6 +8,7 @@ std::string_view text_of(ResponseCode code) {
     case ResponseCode::kNone: return "";
     case ResponseCode::kAuth: return "[AUTH] ";
     case ResponseCode::kInUse: return "[IN-USE] ";
+    case ResponseCode::kLoginDelay: return "[LOGIN-DELAY] ";
     case ResponseCode::kSysTemp: return "[SYS/TEMP] ";
     case ResponseCode::kSysPerm: return "[SYS/PERM] ";
   }

@@ -15,12 +15,13 @@ namespace twinpost::pop3 {
 //
 //   [AUTH]      wrong user or password: the client should ask the user again
 //   [IN-USE]    the password was right, but another POP3 session has the maildrop
+//   [LOGIN-DELAY]  the password was right, but the account has logged in a moment ago
 //   [SYS/TEMP]  trouble that may go away by itself: try again later
 //   [SYS/PERM]  trouble that stays until somebody does something: tell the user, don't ask for the
 //   password.
 //               A password in the clear that policy forbids is one of these: [AUTH] would make
 //               clients ask for the password anew and send it in the clear once more.
-enum class ResponseCode : std::uint8_t { kNone, kAuth, kInUse, kSysTemp, kSysPerm };
+enum class ResponseCode : std::uint8_t { kNone, kAuth, kInUse, kLoginDelay, kSysTemp, kSysPerm };
 
 [[nodiscard]] std::string ok_line(std::string_view text);
 [[nodiscard]] std::string error_line(ResponseCode code, std::string_view text);

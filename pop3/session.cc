@@ -4,6 +4,7 @@
 #include <array>
 #include <exception>
 
+#include "core/auth/password.h"
 #include "core/base/ascii.h"
 #include "core/base/encoding.h"
 #include "core/base/log.h"
@@ -21,11 +22,17 @@ std::uint64_t command_line_limit(const config::ServerConfig& settings) {
   return configured == 0 ? kUnlimited : configured;
 }
 
+// RFC 1939 section 7: a msg-id that no other session gets.
+std::string make_challenge(std::string_view hostname) {
+  return "<" + std::to_string(random_u64()) + "." +
+         std::to_string(unix_now().time_since_epoch().count()) + "@" + std::string(hostname) + ">";
+}
+
 constexpr unsigned in(State state) { return 1U << static_cast<unsigned>(state); }
 constexpr unsigned kBoth = in(State::kAuthorization) | in(State::kTransaction);
 
 // RFC 1939 section 9, with CAPA (RFC 2449 section 5), STLS (RFC 2595 section 4) and AUTH (RFC 5034
-// section 4).
+// section 4), LANG (RFC 6856 section 3), and LAST of RFC 1460, which old clients still ask for.
 struct Route {
   Verb verb;
   unsigned states;
@@ -46,6 +53,9 @@ constexpr std::array kRoutes = {
     Route{Verb::kDele, in(State::kTransaction), commands::dele},
     Route{Verb::kNoop, in(State::kTransaction), commands::noop},
     Route{Verb::kRset, in(State::kTransaction), commands::rset},
+    Route{Verb::kApop, in(State::kAuthorization), commands::apop},
+    Route{Verb::kLast, in(State::kTransaction), commands::last},
+    Route{Verb::kLang, kBoth, commands::lang},
 };
 
 }  // namespace
@@ -78,7 +88,9 @@ Task<void> Session::run(bool implicit_tls) {
 
 Task<void> Session::converse(bool implicit_tls) {
   if (implicit_tls && !co_await handshake()) co_return;
-  reply_ok(context_.services.hostname + " Twinpost POP3 ready");
+  if (may_use_apop()) challenge_ = make_challenge(context_.services.hostname);
+  reply_ok(context_.services.hostname + " Twinpost POP3 ready" +
+           (challenge_.empty() ? "" : " " + challenge_));
   while (state_ != State::kEnded) {
     const auto line = co_await read_line();
     if (!line) {
@@ -192,7 +204,8 @@ void Session::say_goodbye() {
       end("shutdown");
       return;
     case auth::EndReason::kProtocolDisabled:
-      reply_error(ResponseCode::kSysPerm, "POP3 has been switched off for this account");
+      reply_error(ResponseCode::kSysPerm,
+                  disabled_text(account(), "POP3 has been switched off for this account"));
       end("protocol-disabled");
       return;
     case auth::EndReason::kAccountDisabled:
@@ -268,16 +281,24 @@ Context::Context(auth::Services& services_, store::Store& store_,
 
 Context::~Context() = default;
 
-bool Context::some_account_expires() {
+void Context::look_at_accounts() {
   const config::AccountsConfigPtr now = services.directory.accounts();
-  if (now != expiry_known_for_) {
-    expiry_known_for_ = now;
-    some_account_expires_ =
-        now && std::any_of(now->accounts.begin(), now->accounts.end(), [](const auto& entry) {
-          return entry.second.pop3.after_retrieve != config::Pop3Action::kNothing;
-        });
-  }
-  return some_account_expires_;
+  if (now == known_accounts_) return;
+  known_accounts_ = now;
+  expiry_ = expiry_of_all(*now);
+  apop_ = std::any_of(now->accounts.begin(), now->accounts.end(), [](const auto& entry) {
+    return auth::is_stored_plainly(entry.second.password);
+  });
+}
+
+const ExpiryOfAll& Context::expiry() {
+  look_at_accounts();
+  return expiry_;
+}
+
+bool Context::some_account_has_apop() {
+  look_at_accounts();
+  return apop_;
 }
 
 Task<void> serve(Context& context, net::Connection& connection, bool implicit_tls) {

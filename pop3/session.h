@@ -75,6 +75,11 @@ class Session {
   // AUTHORIZATION: whether a password may be sent over this connection (config plaintext_login, RFC
   // 8314 section 3).
   [[nodiscard]] bool may_log_in() const;
+  // RFC 1939 section 7, APOP: some account has a password that it can be made of, and what goes on over this
+  // connection may be read by others.
+  [[nodiscard]] bool may_use_apop() const;
+  // The greeting's timestamp; empty where APOP is not offered.
+  [[nodiscard]] const std::string& challenge() const { return challenge_; }
   std::string& user_name() { return user_name_; }  // of a USER that PASS may follow; else empty
   // Checks the password, opens the maildrop, answers, and enters the TRANSACTION state if all went
   // well.
@@ -84,6 +89,11 @@ class Session {
   [[nodiscard]] Maildrop& maildrop() { return *maildrop_; }
   // The account as it is configured now (as it was at login, where it is not there any more).
   [[nodiscard]] config::Account account() const;
+  // What a client is told where POP3 is off: the administrator's text, if there is one.
+  [[nodiscard]] static std::string disabled_text(const config::Account& account,
+                                                 std::string_view usual) {
+    return account.pop3.disabled_text.empty() ? std::string(usual) : account.pop3.disabled_text;
+  }
   // True for a message that commands may refer to; else the -ERR has been said (RFC 1939 section
   // 5).
   bool check_number(MessageNumber number);
@@ -109,6 +119,7 @@ class Session {
   net::Connection& connection_;
   State state_ = State::kAuthorization;
   auth::LoginTime login_time_;
+  std::string challenge_;
   std::string user_name_;
   auth::FailedLogins failed_logins_;
   std::uint64_t bad_commands_ = 0;  // in a row

@@ -25,6 +25,23 @@ Result<std::vector<store::Uid>> still_there(const store::ReadView& view, store::
   return there;
 }
 
+// The retrieved messages that are still there and have been long enough. What counts is when a message came
+// into this mailbox: no date that somebody could give it makes it go sooner than EXPIRE says.
+Result<std::vector<store::Uid>> due_now(const store::ReadView& view, const UpdateRequest& request) {
+  std::vector<store::Uid> asked = request.retrieved;
+  asked.insert(asked.end(), request.retrieved_before.begin(), request.retrieved_before.end());
+  const auto age = std::chrono::days(request.keep_days);
+  std::vector<store::Uid> due;
+  for (const store::Uid uid : asked) {
+    const auto record = view.message(request.inbox, uid);
+    if (record && record->save_date + age <= request.now) due.push_back(uid);
+    if (!record && record.error().code != ErrorCode::kNotFound) {
+      return tl::unexpected(record.error());
+    }
+  }
+  return due;
+}
+
 // The account's mailbox for a special use (RFC 6154): the one that has it, else the one of that
 // name, else a new one.
 Result<store::MailboxKey> find_or_make(store::WriteTxn& txn, store::MailboxKey inbox,
@@ -93,9 +110,16 @@ Result<void> apply(store::WriteTxn& txn, const UpdateRequest& request, Pop3Actio
   return fail(ErrorCode::kInternal, "unknown POP3 action");
 }
 
-// May run more than once (store.h): everything is computed afresh.
-Result<UpdateResult> run_update(store::WriteTxn& txn, const UpdateRequest& request) {
+}  // namespace
+
+Result<UpdateResult> update(store::WriteTxn& txn, const UpdateRequest& request) {
   UpdateResult result;
+  if (!request.seen.empty()) {
+    store::FlagChange seen;
+    seen.flags = store::bit(store::Flag::kSeen);
+    const auto marked = txn.change_flags(request.inbox, request.seen, seen);
+    if (!marked) return tl::unexpected(marked.error());
+  }
   const auto deleted = still_there(txn, request.inbox, request.deleted);
   if (!deleted) return tl::unexpected(deleted.error());
   result.already_gone = request.deleted.size() - deleted->size();
@@ -103,17 +127,21 @@ Result<UpdateResult> run_update(store::WriteTxn& txn, const UpdateRequest& reque
   if (!applied) return tl::unexpected(std::move(applied.error()));
 
   if (request.after_retrieve == Pop3Action::kNothing) return result;
-  const auto retrieved = still_there(txn, request.inbox, request.retrieved);
-  if (!retrieved) return tl::unexpected(retrieved.error());
-  applied = apply(txn, request, request.after_retrieve, *retrieved, result);
+  const auto due = due_now(txn, request);
+  if (!due) return tl::unexpected(due.error());
+  applied = apply(txn, request, request.after_retrieve, *due, result);
   if (!applied) return tl::unexpected(std::move(applied.error()));
+  if (request.keep_days == 0) return result;
+  // Those that went have another UID, or none, and are passed over.
+  auto noted = txn.note_retrieved(request.inbox, request.retrieved);
+  if (!noted) return tl::unexpected(std::move(noted.error()));
   return result;
 }
 
-}  // namespace
-
 bool UpdateRequest::changes_something() const {
-  return !deleted.empty() || (!retrieved.empty() && after_retrieve != Pop3Action::kNothing);
+  if (!deleted.empty() || !seen.empty()) return true;
+  return after_retrieve != Pop3Action::kNothing &&
+         (!retrieved.empty() || !retrieved_before.empty());
 }
 
 std::string UpdateResult::text() const {
@@ -137,7 +165,7 @@ std::string UpdateResult::text() const {
 
 Task<Result<UpdateResult>> update(store::Store& store, UpdateRequest request) {
   auto result =
-      co_await store.write([&request](store::WriteTxn& txn) { return run_update(txn, request); });
+      co_await store.write([&request](store::WriteTxn& txn) { return update(txn, request); });
   co_return result;
 }
 

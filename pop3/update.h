@@ -20,8 +20,13 @@ struct UpdateRequest {
   store::MailboxKey inbox;
   std::vector<store::Uid> deleted;    // DELE
   std::vector<store::Uid> retrieved;  // RETR to the end, without DELE
+  // The same of earlier sessions, for which keep_days was not over then.
+  std::vector<store::Uid> retrieved_before;
+  std::vector<store::Uid> seen;  // RETR to the end, with DELE too; get \Seen
   config::Pop3Action on_delete = config::Pop3Action::kRemove;
   config::Pop3Action after_retrieve = config::Pop3Action::kNothing;
+  std::uint64_t keep_days = 0;  // after_retrieve waits until a message is so old
+  UnixTime now{};
   store::Remover remover;
 
   [[nodiscard]] bool changes_something() const;
@@ -39,6 +44,8 @@ struct UpdateResult {
   [[nodiscard]] std::string text() const;
 };
 
+// The same within the caller's transaction. May run more than once (store.h): everything is computed afresh.
+[[nodiscard]] Result<UpdateResult> update(store::WriteTxn& txn, const UpdateRequest& request);
 Task<Result<UpdateResult>> update(store::Store& store, UpdateRequest request);
 
 }  // namespace twinpost::pop3

@@ -11,6 +11,7 @@ namespace twinpost::store {
 namespace {
 
 constexpr std::size_t kAccountOctets = 4;
+constexpr std::size_t kLeastNoteKey = 12;  // without a name
 
 // The lowest number above `after` (from 0: nullopt) that an entry of these tables has behind
 // `prefix`.
@@ -167,6 +168,15 @@ class AccountCheck {
       census_.findings.add(Severity::kDerived, name_, time.error().message,
                            RepairUnit::entry(tables().imports, key));
     });
+    for_each_row(census_, tables().notes, prefix.view(), [&](auto key, auto value) {
+      if (key.size() < kLeastNoteKey || key.size() > kLeastNoteKey + kMaxNoteName) {
+        return census_.misplaced(tables().notes, key, value);
+      }
+      const auto text = decode_text(key, value, "note");
+      if (text) return;
+      census_.findings.add(Severity::kDerived, name_, text.error().message,
+                           RepairUnit::entry(tables().notes, key));
+    });
   }
 
   void check_removed() {
@@ -278,9 +288,9 @@ void check_account_names(Census& census) {
 
 void check_accounts(Census& census) {
   const Tables& t = census.access.tables;
-  const engine::Table of_accounts[] = {t.accounts,      t.mailboxes, t.mailbox_names,
-                                       t.subscriptions, t.keywords,  t.messages,
-                                       t.expunged,      t.removed,   t.imports};
+  const engine::Table of_accounts[] = {t.accounts, t.mailboxes, t.mailbox_names, t.subscriptions,
+                                       t.keywords, t.messages,  t.expunged,      t.removed,
+                                       t.imports,  t.notes};
   if (census.only) {
     AccountCheck(census, *census.only).run();
     return;

@@ -47,6 +47,7 @@ std::string Census::name_of(engine::Table table) const {
       {t.summaries, "summaries"},
       {t.reapable, "reapable"},
       {t.imports, "imports"},
+      {t.notes, "notes"},
   };
   for (const auto& [handle, name] : names) {
     if (handle == table) return name;

@@ -266,6 +266,28 @@ Result<bool> Queries::was_imported(AccountId account, const ImportKey& key) cons
   return value->has_value();
 }
 
+Result<std::optional<std::string>> Queries::note(AccountId account, const NoteKey& key) const {
+  const Key at = note_key(account, key);
+  auto value = txn_.get(tables_.notes, at.view());
+  if (!value) return failed(value);
+  if (!*value) return std::optional<std::string>();
+  auto text = decode_text(at.view(), **value, "note");
+  if (!text) return failed(text);
+  return std::optional<std::string>(std::move(*text));
+}
+
+Result<void> Queries::for_each_note(
+    AccountId account, MailboxId mailbox, NoteKind kind,
+    const std::function<bool(const std::string&, const std::string&)>& visit) const {
+  const Key prefix = note_prefix(account, mailbox, kind);
+  return scan(tables_.notes, prefix.view(), prefix.view(),
+              [&](auto key, auto value) -> Result<bool> {
+                const auto text = decode_text(key, value, "note");
+                if (!text) return true;
+                return visit(std::string(key.substr(prefix.view().size())), *text);
+              });
+}
+
 Result<std::vector<Uid>> Queries::uids(MailboxKey key) const {
   auto row = mailbox_row(key);
   if (!row) return failed(row);

@@ -66,6 +66,11 @@ class Queries {
       AccountId account, UnixTime from,
       const std::function<bool(const RemovedMessage&)>& visit) const;
   [[nodiscard]] Result<bool> was_imported(AccountId account, const ImportKey& key) const;
+  [[nodiscard]] Result<std::optional<std::string>> note(AccountId account,
+                                                        const NoteKey& key) const;
+  [[nodiscard]] Result<void> for_each_note(
+      AccountId account, MailboxId mailbox, NoteKind kind,
+      const std::function<bool(const std::string&, const std::string&)>& visit) const;
   [[nodiscard]] Result<std::vector<Uid>> uids(MailboxKey key) const;
   [[nodiscard]] Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const;
   [[nodiscard]] Result<BlobInfo> blob_info(BlobId blob) const;
@@ -139,6 +144,14 @@ class ViewOver : public Base {
   }
   Result<bool> was_imported(AccountId account, const ImportKey& key) const override {
     return queries_.was_imported(account, key);
+  }
+  Result<std::optional<std::string>> note(AccountId account, const NoteKey& key) const override {
+    return queries_.note(account, key);
+  }
+  Result<void> for_each_note(
+      AccountId account, MailboxId mailbox, NoteKind kind,
+      const std::function<bool(const std::string&, const std::string&)>& visit) const override {
+    return queries_.for_each_note(account, mailbox, kind, visit);
   }
   Result<std::vector<Uid>> uids(MailboxKey key) const override { return queries_.uids(key); }
   Result<Changes> changes_since(MailboxKey key, ModSeq since, std::size_t most) const override {

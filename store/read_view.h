@@ -64,6 +64,15 @@ class ReadView {
   // Whether a message with this import key came before, whatever became of it.
   [[nodiscard]] virtual Result<bool> was_imported(AccountId account,
                                                   const ImportKey& key) const = 0;
+  // What was kept under that key (WriteTxn::put_note); nullopt where there is nothing.
+  [[nodiscard]] virtual Result<std::optional<std::string>> note(AccountId account,
+                                                                const NoteKey& key) const = 0;
+  // All of a kind with one mailbox (or 0: the account), by name, until `visit` returns false. One that can't be
+  // read is passed over (`check` tells of it).
+  virtual Result<void> for_each_note(
+      AccountId account, MailboxId mailbox, NoteKind kind,
+      const std::function<bool(const std::string& name, const std::string& value)>& visit)
+      const = 0;
   // The UIDs only (fast: what a SELECT makes its sequence numbers of).
   [[nodiscard]] virtual Result<std::vector<Uid>> uids(MailboxKey key) const = 0;
 

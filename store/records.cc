@@ -3,6 +3,7 @@
 //
 //   store     u64 store id, i64 created (unix time), sized created-by
 //   counters  u32 next account, u32 last UIDVALIDITY, u64 next blob, u64 next serial
+//   note      octets: what NoteKind says
 //   number    u64: in account_names, mailbox_names, blob_names, expunged, reapable
 //   text      octets: in keywords, subscriptions
 //   account   u32 next mailbox, u32 mailboxes, u64 messages, u64 bytes, sized name,
@@ -17,12 +18,13 @@
 //             u64 stored octets (not there: as its size), u32 key
 //
 //   message   octet   0 u8  flags                    octet 51 u64 EMAILID
-//                     1 u8  1: hidden from POP3            59 u64 THREADID
-//                     2 i16 zone, minutes                  67 u64 serial
-//                     4 u64 modseq                         75 u64 blob
-//                    12 u64 keywords 0..63                 83 u16 octets of prefix
-//                    20 u64 keywords 64..127               85 u8  octets of imported UIDL
-//                    28 i64 internal date                  86 prefix, imported UIDL
+//                     1 u8  1: hidden from POP3,           59 u64 THREADID
+//                           2: retrieved by POP3           67 u64 serial
+//                     2 i16 zone, minutes                  75 u64 blob
+//                     4 u64 modseq                         83 u16 octets of prefix
+//                    12 u64 keywords 0..63                 85 u8  octets of imported UIDL
+//                    20 u64 keywords 64..127               86 prefix, imported UIDL
+//                    28 i64 internal date
 //                    36 u56 size (seven octets)
 //                    43 i64 save date
 //
@@ -44,6 +46,8 @@ namespace {
 constexpr std::uint8_t kVersion = 1;  // of each kind of record
 constexpr std::size_t kFixedMessageOctets = 86;
 constexpr unsigned kSizeOctets = 7;
+constexpr std::uint8_t kHidden = 1;  // of POP3's octet in a message
+constexpr std::uint8_t kRetrieved = 2;
 constexpr std::uint8_t kIsShown = 128;  // with Removal
 constexpr std::size_t kShownOctets = 8;
 
@@ -52,7 +56,8 @@ UnixTime to_time(std::int64_t seconds) { return UnixTime(std::chrono::seconds(se
 
 void write_message(Record& out, const MessageRecord& m) {
   out.u8(m.flags)
-      .u8(m.pop3_hidden ? 1 : 0)
+      .u8(static_cast<std::uint8_t>((m.pop3_hidden ? kHidden : 0) |
+                                    (m.pop3_retrieved ? kRetrieved : 0)))
       .u16(static_cast<std::uint16_t>(m.internal_date.zone_minutes))
       .u64(m.modseq.value())
       .u64(m.keywords.low)
@@ -75,7 +80,9 @@ bool read_message_body(std::string_view body, MessageRecord& m) {
   if (body.size() < kFixedMessageOctets) return false;
   Reader in(body);
   m.flags = in.u8();
-  m.pop3_hidden = in.u8() != 0;
+  const std::uint8_t pop3 = in.u8();
+  m.pop3_hidden = (pop3 & kHidden) != 0;
+  m.pop3_retrieved = (pop3 & kRetrieved) != 0;
   m.internal_date.zone_minutes = static_cast<std::int16_t>(in.u16());
   m.modseq = ModSeq(in.u64());
   m.keywords.low = in.u64();

@@ -17,7 +17,7 @@ constexpr std::size_t kMostProblems = 1000;
 constexpr const char* kTables[] = {"meta",          "account_names", "accounts",   "mailboxes",
                                    "mailbox_names", "subscriptions", "keywords",   "messages",
                                    "expunged",      "removed",       "blob_names", "blob_refs",
-                                   "blobs",         "imports"};
+                                   "blobs",         "imports",       "notes"};
 
 MailboxKey mailbox_of(std::string_view key) {
   Reader in(key);
@@ -50,7 +50,9 @@ class SalvageIndex::Walk final : public engine::WalkVisitor {
   void entry(std::string_view table, std::string_view key, std::string_view value,
              engine::ValuePlace place) override {
     const std::string name(table);
-    if (name == "summaries" || name == "reapable" || name == "imports") return;
+    if (name == "summaries" || name == "reapable" || name == "imports" || name == "notes") {
+      return;
+    }
     if (place.octets > kChunkOctets) {
       return damage(table, "an entry is larger than any", just(key));
     }

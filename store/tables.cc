@@ -21,6 +21,7 @@ Result<void> Tables::open(engine::Environment& environment, bool create) {
       {"summaries", &summaries},
       {"reapable", &reapable},
       {"imports", &imports},
+      {"notes", &notes},
   };
   for (const auto& [name, table] : tables) {
     auto opened = environment.open_table(name, create);

@@ -18,8 +18,9 @@
 //   summaries      blob, chunk                   octets of the summary, likewise
 //   reapable       blob                          commit in which its last reference went
 //   imports        account, import key           unix time when it came
+//   notes          account, mailbox or 0, kind, name     what NoteKind says
 //
-// account, mailbox, uid, bit and chunk are u32; modseq, time and blob u64; all big-endian.
+// account, mailbox, uid, bit, kind and chunk are u32; modseq, time and blob u64; all big-endian.
 #pragma once
 
 #include "core/base/error.h"
@@ -32,7 +33,8 @@ namespace twinpost::store {
 // Version of the whole layout. A store with a greater one is not opened.
 // 2: bodies may be compressed and encrypted; accounts count what `removed` keeps; `imports`; a
 //    mailbox may show removed messages.
-inline constexpr std::uint32_t kFormatVersion = 2;
+// 3: `notes`; messages that POP3 has retrieved are marked.
+inline constexpr std::uint32_t kFormatVersion = 3;
 
 inline constexpr std::size_t kChunkOctets = engine::kMaxValueOctets;
 // Names of accounts and mailboxes: with the account before them they must fit a key.
@@ -55,6 +57,7 @@ struct Tables {
   engine::Table summaries = 0;
   engine::Table reapable = 0;
   engine::Table imports = 0;
+  engine::Table notes = 0;
 
   // All but `meta`, which is opened first. Made where they are missing and `create` is set;
   // kCorrupt where they are missing and it is not.
@@ -89,6 +92,12 @@ struct Tables {
 }
 [[nodiscard]] inline Key import_key(AccountId account, const ImportKey& key) {
   return Key().u32(account.value()).octets({reinterpret_cast<const char*>(key.data()), key.size()});
+}
+[[nodiscard]] inline Key note_prefix(AccountId account, MailboxId mailbox, NoteKind kind) {
+  return mailbox_key({account, mailbox}).u32(static_cast<std::uint32_t>(kind));
+}
+[[nodiscard]] inline Key note_key(AccountId account, const NoteKey& note) {
+  return note_prefix(account, note.mailbox, note.kind).octets(note.name);
 }
 [[nodiscard]] inline Key blob_key(BlobId blob) { return Key().u64(blob.value()); }
 [[nodiscard]] inline Key chunk_key(BlobId blob, std::uint32_t chunk) {

@@ -4,6 +4,7 @@
 //   transaction_mailboxes.cc  create, delete, rename, subscribe
 //   transaction_messages.cc   append, flags, expunge
 //   transaction_copies.cc     copy and move
+//   transaction_pop3.cc       what POP3 keeps with messages, and notes
 //   transaction_undo.cc       what becomes of removed messages
 //   transaction_shown.cc      the mailbox that shows removed messages
 //   transaction_identity.cc   mailboxes that come from elsewhere
@@ -81,6 +82,15 @@ class Transaction final : public ViewOver<WriteTxn> {
   }
   Result<void> hide_from_pop3(MailboxKey key, std::span<const Uid> uids) override {
     return whole([&] { return do_hide_from_pop3(key, uids); });
+  }
+  Result<void> note_retrieved(MailboxKey key, std::span<const Uid> uids) override {
+    return whole([&] { return do_note_retrieved(key, uids); });
+  }
+  Result<void> fix_uidls(MailboxKey key, std::span<const FixedUidl> uidls) override {
+    return whole([&] { return do_fix_uidls(key, uidls); });
+  }
+  Result<void> put_note(AccountId account, const NoteKey& key, std::string_view value) override {
+    return whole([&] { return do_put_note(account, key, value); });
   }
   Result<Expunged> expunge(MailboxKey key, std::span<const Uid> uids,
                            const Remover& remover) override {
@@ -192,7 +202,14 @@ class Transaction final : public ViewOver<WriteTxn> {
   [[nodiscard]] Result<Appended> do_append(MailboxKey key, const AppendRequest& request);
   [[nodiscard]] Result<FlagResult> do_change_flags(MailboxKey key, std::span<const Uid> uids,
                                                    const FlagChange& change);
+  template <class Change>
+  [[nodiscard]] Result<void> change_records(MailboxKey key, std::span<const Uid> uids,
+                                            Change change);
   [[nodiscard]] Result<void> do_hide_from_pop3(MailboxKey key, std::span<const Uid> uids);
+  [[nodiscard]] Result<void> do_note_retrieved(MailboxKey key, std::span<const Uid> uids);
+  [[nodiscard]] Result<void> do_fix_uidls(MailboxKey key, std::span<const FixedUidl> uidls);
+  [[nodiscard]] Result<void> do_put_note(AccountId account, const NoteKey& note,
+                                         std::string_view value);
   [[nodiscard]] Result<Expunged> do_expunge(MailboxKey key, std::span<const Uid> uids,
                                             const Remover& remover);
   [[nodiscard]] Result<void> check_append(AccountId account, const AppendRequest& request) const;

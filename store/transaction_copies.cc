@@ -71,6 +71,7 @@ Result<Copied> Transaction::do_copy(MailboxKey from, std::span<const Uid> uids, 
     (*counters)->next_serial = record.serial.next();
     record.imported_uidl.clear();
     record.pop3_hidden = false;
+    record.pop3_retrieved = false;
     if (auto counted = blobs_.add_reference(record.blob); !counted) return failed(counted);
     ++account->info.messages;
     account->info.bytes += record.size;

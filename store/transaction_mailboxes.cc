@@ -163,7 +163,7 @@ Result<void> Transaction::dissolve(const Open& mailbox) {
   if (auto done = put(*account); !done) return done;
   const Tables& tables = batch_.tables();
   const Key prefix = mailbox_key(key);
-  for (const engine::Table table : {tables.expunged, tables.keywords}) {
+  for (const engine::Table table : {tables.expunged, tables.keywords, tables.notes}) {
     if (auto erased = erase_prefix(table, prefix.view()); !erased) return erased;
   }
   auto erased =

@@ -100,6 +100,7 @@ Result<Appended> Transaction::do_append(MailboxKey key, const AppendRequest& req
   record.internal_date = request.internal_date;
   record.save_date = origin.save_date.value_or(batch_.now());
   record.pop3_hidden = origin.pop3_hidden;
+  record.pop3_retrieved = origin.pop3_retrieved;
   record.serial = (*counters)->next_serial;
   (*counters)->next_serial = record.serial.next();
   // Copies share these; a thread of its own for every message is what RFC 8474 5.2 allows a server
@@ -180,22 +181,6 @@ Result<FlagResult> Transaction::do_change_flags(MailboxKey key, std::span<const 
     if (auto done = put(*mailbox); !done) return failed(done);
   }
   return result;
-}
-
-Result<void> Transaction::do_hide_from_pop3(MailboxKey key, std::span<const Uid> uids) {
-  auto mailbox = open_to_change(key);
-  if (!mailbox) return failed(mailbox);
-  bool any = false;
-  for (const Uid uid : in_order(uids)) {
-    auto found = queries_.find_message(key, uid);
-    if (!found) return failed(found);
-    if (!*found || (*found)->pop3_hidden) continue;
-    (*found)->pop3_hidden = true;
-    (*found)->modseq = touch(*mailbox);
-    if (auto done = put(key, **found); !done) return done;
-    any = true;
-  }
-  return any ? put(*mailbox) : Result<void>{};
 }
 
 // Takes the record out of the mailbox and into `removed`, where it keeps its blob. The caller puts

@@ -82,6 +82,7 @@ Result<void> Transaction::show(const AccountInfo& account, UnixTime removed_at, 
   (*counters)->next_serial = record.serial.next();
   record.imported_uidl.clear();
   record.pop3_hidden = false;
+  record.pop3_retrieved = false;
   count_in(mailbox.row.info, record);
   // No SELECT of it is read-write, so that nothing in it would ever cease to be \Recent.
   mailbox.row.info.first_recent = mailbox.row.info.uid_next;

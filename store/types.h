@@ -124,7 +124,8 @@ struct MailboxInfo {
 struct MessageRecord {
   Uid uid;
   FlagBits flags = 0;
-  bool pop3_hidden = false;  // POP3 must not show it again (modes `keep` and the like)
+  bool pop3_hidden = false;     // POP3 must not show it again (modes `keep` and the like)
+  bool pop3_retrieved = false;  // RETR has given it whole in a session that ended by QUIT
   KeywordBits keywords;
   ModSeq modseq;
   InternalDate internal_date;
@@ -136,7 +137,8 @@ struct MessageRecord {
   BlobId blob;
   // This recipient's own header fields (Return-Path, Delivered-To), CRLF-ended, before the body.
   std::string prefix;
-  std::string imported_uidl;  // empty: the UIDL is made of the serial
+  // Imported, or of a template and fixed (WriteTxn::fix_uidls). Empty: the UIDL is made of the serial.
+  std::string imported_uidl;
 };
 
 // The body of a message as it is offered to the store: canonical (every line ends in CRLF), already hashed.
@@ -171,6 +173,7 @@ struct Origin {
   Uid uid;
   std::optional<UnixTime> save_date;
   bool pop3_hidden = false;
+  bool pop3_retrieved = false;
   // Of this very store only; 0: new ones.
   EmailId email_id;
   ThreadId thread_id;
@@ -251,6 +254,26 @@ struct MailboxIdentity {
   ModSeq highest_modseq;     // at least so much
   std::string mailbox_guid;  // empty: a new one
   SpecialUse special_use = SpecialUse::kNone;
+};
+
+// What the layers above keep with an account or one of its mailboxes, beside the messages. What a kind's name and
+// value hold is the affair of who writes it.
+enum class NoteKind : std::uint32_t {
+  kPop3ShowFrom = 1,     // pop3/show_from.h
+  kPop3ListedUidls = 2,  // pop3/listed_uidls.h
+  kClients = 3,          // which clients have logged in
+};
+struct NoteKey {
+  MailboxId mailbox;  // 0: of the account itself; goes with the mailbox when that is deleted
+  NoteKind kind = NoteKind::kClients;
+  std::string name;  // at most kMaxNoteName octets
+};
+inline constexpr std::size_t kMaxNoteName = 64;
+inline constexpr std::size_t kMaxNoteOctets = 4064;  // of a value: it has one page with its seal
+
+struct FixedUidl {
+  Uid uid;
+  std::string uidl;
 };
 
 enum class FlagOperation : std::uint8_t { kReplace, kAdd, kRemove };

@@ -43,6 +43,13 @@ class WriteTxn : public ReadView {
   [[nodiscard]] virtual Result<FlagResult> change_flags(MailboxKey key, std::span<const Uid> uids,
                                                         const FlagChange& change) = 0;
   virtual Result<void> hide_from_pop3(MailboxKey key, std::span<const Uid> uids) = 0;
+  virtual Result<void> note_retrieved(MailboxKey key, std::span<const Uid> uids) = 0;
+  // From now on these are the messages' UIDLs, wherever they go. Those that are gone are passed over.
+  // kTooLarge as append().
+  virtual Result<void> fix_uidls(MailboxKey key, std::span<const FixedUidl> uidls) = 0;
+  // Keeps `value` under the key, or nothing where it is empty. kTooLarge; kNotFound where the mailbox (or the
+  // account) is not there (any more).
+  virtual Result<void> put_note(AccountId account, const NoteKey& key, std::string_view value) = 0;
   // Moves the records to `removed`; bytes stay until retention is over and nobody pins them.
   [[nodiscard]] virtual Result<Expunged> expunge(MailboxKey key, std::span<const Uid> uids,
                                                  const Remover& remover) = 0;

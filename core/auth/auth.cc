@@ -132,7 +132,12 @@ Task<LoginResult> Directory::login(Login request) {
   const config::Account* known = index->find_user(request.user);
   const std::string stored =
       known != nullptr ? known->password : index->stand_in(verified_.secret_number(request.user));
-  const Result<bool> right = co_await fits(known, stored, request.password);
+  Result<bool> right = false;
+  if (!request.apop_challenge.empty()) {
+    right = verify_apop(stored, request.apop_challenge, request.apop_digest) && known != nullptr;
+  } else {
+    right = co_await fits(known, stored, request.password);
+  }
   co_return decide(request, known, right);
 }
 
@@ -152,7 +157,9 @@ LoginResult Directory::decide(const Login& request, const config::Account* known
   }
   if (!current->enabled) return refused(request, LoginFailure::kCredentials, "account-disabled");
   if (!may_use(*current, request.protocol)) {
-    return refused(request, LoginFailure::kProtocolDisabled, "protocol-disabled");
+    LoginResult result = refused(request, LoginFailure::kProtocolDisabled, "protocol-disabled");
+    result.refused = *current;
+    return result;
   }
   log::info("login", {{"protocol", to_string(request.protocol)},
                       {"account", current->name},

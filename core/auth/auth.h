@@ -27,6 +27,9 @@ enum class Protocol : std::uint8_t { kPop3, kImap, kLmtp };
 struct Login {
   std::string user;  // as given: an account's name, or one of its aliases (not the catch-all)
   std::string password;
+  // APOP instead of a password: the greeting's timestamp, and the digest as it came.
+  std::string apop_challenge;
+  std::string apop_digest;
   std::string authorize_as;  // SASL authorization identity; empty or the same account, else refused
   Protocol protocol = Protocol::kPop3;
   std::string address;  // the client's, for the log
@@ -40,6 +43,7 @@ enum class LoginFailure : std::uint8_t {
 
 struct LoginResult {
   std::optional<config::Account> account;  // set on success
+  std::optional<config::Account> refused;  // set with kProtocolDisabled
   LoginFailure failure = LoginFailure::kCredentials;
 };
 

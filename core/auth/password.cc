@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <openssl/md5.h>
+#include <openssl/mem.h>
 #include <optional>
 #include <utility>
 
@@ -201,6 +203,23 @@ Result<void> check_stored_password(std::string_view stored_text) {
   const auto stored = split_and_check(stored_text);
   if (!stored) return tl::unexpected(stored.error());
   return {};
+}
+
+bool is_stored_plainly(std::string_view stored) {
+  const auto parts = split(stored);
+  return parts && parts->scheme->verify == verify_plain;
+}
+
+bool verify_apop(std::string_view stored, std::string_view challenge, std::string_view digest) {
+  const auto parts = split(stored);
+  if (!parts || parts->scheme->verify != verify_plain) return false;
+  std::string text = std::string(challenge) + parts->rest;
+  std::array<std::uint8_t, MD5_DIGEST_LENGTH> sum{};
+  MD5(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), sum.data());
+  wipe(text);
+  const auto given = hex_decode(ascii::lower(digest));
+  return given && given->size() == sum.size() &&
+         CRYPTO_memcmp(given->data(), sum.data(), sum.size()) == 0;
 }
 
 const std::vector<std::string_view>& password_schemes() {

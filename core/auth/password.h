@@ -30,6 +30,13 @@ inline constexpr std::size_t kMaxPassword = 511;
 // broken hash).
 [[nodiscard]] Result<bool> verify_password(std::string_view stored, std::string_view password);
 
+// Whether the password can be had from what is stored, as APOP needs it.
+[[nodiscard]] bool is_stored_plainly(std::string_view stored);
+// RFC 1939 section 7: `digest` is the MD5, in hexadecimal, of the challenge and the password. False too where
+// the password is not stored plainly. Fast: any thread.
+[[nodiscard]] bool verify_apop(std::string_view stored, std::string_view challenge,
+                               std::string_view digest);
+
 // What accounts.json stores for a password. `scheme` without braces, any case. kInvalid for a
 // password that is empty, too long for the scheme (BLF-CRYPT: 72 octets), or has control
 // characters, which no protocol can carry.

@@ -1,8 +1,13 @@
 // The accounts file's table, and what must hold between accounts.
+#include <charconv>
+#include <optional>
+
+#include "core/base/ascii.h"
 #include "core/config/config.h"
 #include "core/config/fields.h"
 #include "core/config/files.h"
 #include "core/config/names.h"
+#include "core/config/uidl_template.h"
 
 namespace twinpost::config {
 
@@ -24,10 +29,130 @@ const Choices<Pop3Mode>& pop3_modes() {
   return modes;
 }
 
+constexpr std::uint64_t kMostDays = 36'500;
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// "2026-11-24"
+std::optional<std::chrono::sys_days> parse_day(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  const auto year = parse_number(text.substr(0, 4));
+  const auto month = parse_number(text.substr(5, 2));
+  const auto day = parse_number(text.substr(8));
+  if (!year || !month || !day) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
+std::optional<Pop3Show> parse_show(std::string_view text) {
+  using What = Pop3Show::What;
+  constexpr std::string_view kDays = " days";
+  constexpr std::string_view kSince = "since ";
+  Pop3Show show;
+  if (text == "all") return show;
+  if (text == "unseen" || text == "from now on") {
+    show.what = text == "unseen" ? What::kUnseen : What::kFromNowOn;
+    return show;
+  }
+  if (text.starts_with(kSince)) {
+    const auto day = parse_day(text.substr(kSince.size()));
+    if (!day) return std::nullopt;
+    show.what = What::kSince;
+    show.since = *day;
+    return show;
+  }
+  if (text == "1 day") text = "1 days";
+  if (!text.ends_with(kDays)) return std::nullopt;
+  const auto days = parse_number(text.substr(0, text.size() - kDays.size()));
+  if (!days || *days == 0 || *days > kMostDays) return std::nullopt;
+  show.what = What::kRecentDays;
+  show.days = *days;
+  return show;
+}
+
+Result<Pop3Show> read_show(const Json& value, const KeyInfo& info, const Place& place) {
+  const auto text = read_text(value, info, place);
+  if (!text) return tl::unexpected(text.error());
+  const auto show = parse_show(*text);
+  if (show) return *show;
+  return place.fail(
+      "must be \"all\", \"unseen\", \"from now on\", a number of days like \"30 days\" or a day "
+      "like "
+      "\"since 2026-01-31\"");
+}
+
+Json show_show(const Pop3Show& show) {
+  switch (show.what) {
+    case Pop3Show::What::kAll: break;
+    case Pop3Show::What::kUnseen: return "unseen";
+    case Pop3Show::What::kFromNowOn: return "from now on";
+    case Pop3Show::What::kRecentDays: return std::to_string(show.days) + " days";
+    case Pop3Show::What::kSince: {
+      const std::chrono::year_month_day date(show.since);
+      const auto two = [](unsigned number) {
+        return (number < 10 ? "-0" : "-") + std::to_string(number);
+      };
+      std::string year = std::to_string(static_cast<int>(date.year()));
+      year.insert(0, 4 - std::min<std::size_t>(4, year.size()), '0');
+      return "since " + year + two(static_cast<unsigned>(date.month())) +
+             two(static_cast<unsigned>(date.day()));
+    }
+  }
+  return "all";
+}
+
+Result<std::string> read_maildrop(const Json& value, const KeyInfo& info, const Place& place) {
+  auto name = read_text(value, info, place);
+  if (!name) return name;
+  if (ascii::equals_ignore_case(*name, "INBOX")) return std::string("INBOX");
+  auto checked = check_mailbox_name(*name);
+  if (!checked) return place.fail(checked.error().message);
+  return checked;
+}
+
+Result<std::string> read_uidl(const Json& value, const KeyInfo& info, const Place& place) {
+  auto text = read_text(value, info, place);
+  if (!text || text->empty()) return text;
+  const auto parsed = UidlTemplate::parse(*text);
+  if (!parsed) return place.fail(parsed.error().message);
+  return text;
+}
+
+// One line of a response, in either protocol.
+Result<std::string> read_disabled_text(const Json& value, const KeyInfo& info, const Place& place) {
+  constexpr std::size_t kMost = 200;
+  auto text = read_text(value, info, place);
+  if (!text) return text;
+  if (text->size() > kMost)
+    return place.fail("is longer than " + std::to_string(kMost) + " octets");
+  for (const char c : *text) {
+    if ((static_cast<unsigned char>(c) & 0x80U) != 0) {
+      return place.fail("must be ASCII: mail clients that are not logged in expect nothing else");
+    }
+  }
+  if (text->starts_with('[')) return place.fail("must not begin with [, as response codes do");
+  return text;
+}
+
+constexpr std::string_view kDisabledText =
+    "what a client is told where the protocol is switched off, as \"Use IMAP: "
+    "https://example.org/help\"; "
+    "empty: a usual text";
+
 // `mode` stands before the two choices that it is made of, so that they prevail.
 const Fields<Pop3Options>& pop3_fields() {
   static const Fields<Pop3Options> fields = {
       flag("enabled", &Pop3Options::enabled, "whether the account may log in by POP3"),
+      value_field(key_info("disabled_text", KeyType::kText, kDisabledText),
+                  &Pop3Options::disabled_text, read_disabled_text, show_text),
       choice<Pop3Options, Pop3Mode>(
           "mode",
           [](const Pop3Options& options) {
@@ -51,6 +176,24 @@ const Fields<Pop3Options>& pop3_fields() {
               {"archive", Pop3Action::kArchive},
               {"trash", Pop3Action::kTrash}},
              "of a message marked by DELE, at QUIT"),
+      count("keep_days", &Pop3Options::keep_days, {.max = kMostDays}, "days",
+            "after_retrieve is done to messages that have been in the mailbox so long; 0: at once"),
+      flag("mark_seen", &Pop3Options::mark_seen,
+           "whether messages that were retrieved whole are marked as seen, at QUIT"),
+      value_field(
+          key_info("show", KeyType::kText,
+                   "which messages POP3 shows: \"all\", \"unseen\", \"from now on\", \"30 days\", "
+                   "\"since 2026-01-31\""),
+          &Pop3Options::show, read_show, show_show),
+      value_field(key_info("maildrop", KeyType::kText, "the mailbox that POP3 shows"),
+                  &Pop3Options::maildrop, read_maildrop, show_text),
+      value_field(
+          key_info(
+              "uidl", KeyType::kText,
+              "how UIDLs are made that were not imported: \"dovecot\", \"cyrus\", \"courier\", "
+              "\"stalwart\", or a template like \"{uid:08x}{uidvalidity:08x}\"; empty: the "
+              "server's own form"),
+          &Pop3Options::uidl, read_uidl, show_text),
       choice("sessions", &Pop3Options::many_sessions, {{"one", false}, {"many", true}},
              "whether further sessions may have the maildrop at once"),
   };
@@ -60,6 +203,8 @@ const Fields<Pop3Options>& pop3_fields() {
 const Fields<ImapOptions>& imap_fields() {
   static const Fields<ImapOptions> fields = {
       flag("enabled", &ImapOptions::enabled, "whether the account may log in by IMAP"),
+      value_field(key_info("disabled_text", KeyType::kText, kDisabledText),
+                  &ImapOptions::disabled_text, read_disabled_text, show_text),
   };
   return fields;
 }

@@ -64,6 +64,7 @@ struct Limits {
   std::uint64_t removed_messages = 1'000'000;
   std::uint64_t disk_reserve = 256ULL * 1024 * 1024;
   std::chrono::milliseconds login_time{std::chrono::minutes(1)};  // from accept to login
+  std::chrono::milliseconds login_delay_pop3{0};  // between an account's logins (RFC 2449 6.5)
   std::chrono::milliseconds idle_time_pop3{std::chrono::minutes(10)};
   std::chrono::milliseconds idle_time_imap{std::chrono::minutes(30)};
   std::chrono::milliseconds idle_time_lmtp{std::chrono::minutes(5)};
@@ -105,15 +106,37 @@ using ServerConfigPtr = std::shared_ptr<const ServerConfig>;
 
 enum class Pop3Action : std::uint8_t { kNothing, kHide, kRemove, kArchive, kTrash };
 
+// Which of the mailbox's messages POP3 shows.
+struct Pop3Show {
+  enum class What : std::uint8_t {
+    kAll,
+    kUnseen,      // without \Seen
+    kFromNowOn,   // that arrived after this was configured (pop3/show_from.h)
+    kRecentDays,  // that arrived within the last `days`
+    kSince,       // that arrived on `since` or later
+  };
+  What what = What::kAll;
+  std::uint64_t days = 0;
+  std::chrono::sys_days since{};  // UTC
+  friend bool operator==(const Pop3Show&, const Pop3Show&) = default;
+};
+
 struct Pop3Options {
   bool enabled = true;
+  std::string disabled_text;  // said at a refused login, one line; empty: the usual one
   Pop3Action after_retrieve = Pop3Action::kNothing;  // after a complete RETR and QUIT
   Pop3Action on_delete = Pop3Action::kRemove;        // after DELE and QUIT
-  bool many_sessions = false;                        // "sessions": "many"
+  std::uint64_t keep_days = 0;  // after_retrieve waits until a message is so old; 0: does not wait
+  bool mark_seen = false;       // a complete RETR and QUIT set \Seen
+  Pop3Show show;
+  std::string maildrop = "INBOX";  // which mailbox POP3 shows
+  std::string uidl;            // a template (pop3/uidl_template.h); empty: the server's own form
+  bool many_sessions = false;  // "sessions": "many"
 };
 
 struct ImapOptions {
   bool enabled = true;
+  std::string disabled_text;  // as POP3's
 };
 
 struct Account {

@@ -104,6 +104,15 @@ Result<std::string> normalize_alias(std::string_view alias) {
   return ascii::lower(alias);
 }
 
+Result<std::string> check_new_mailbox_name(std::string_view name) {
+  auto checked = check_mailbox_name(name);
+  if (!checked || !is_own_name(name)) return checked;
+  return fail(ErrorCode::kInvalid,
+              '"' + ascii::printable(name) +
+                  "\" can't be a mailbox here: it is one that accounts have for "
+                  "something else");
+}
+
 Result<std::string> check_mailbox_name(std::string_view name) {
   const auto wrong = [name](std::string_view why) {
     return fail(ErrorCode::kInvalid,
@@ -120,7 +129,6 @@ Result<std::string> check_mailbox_name(std::string_view name) {
     return (static_cast<unsigned char>(c) < ' ') || c == '\x7f' || c == '%' || c == '*';
   });
   if (!printable) return wrong("it has a control character, \"%\" or \"*\" in it");
-  if (is_own_name(name)) return wrong("it is one that accounts have for something else");
   return std::string(name);
 }
 

@@ -16,9 +16,10 @@ namespace twinpost::config {
 // The same, or "@example.org": the catch-all of that domain.
 [[nodiscard]] Result<std::string> normalize_alias(std::string_view alias);
 
-// A mailbox that the server makes by itself, as "Removed messages" or "Mail/Removed": a name that
-// IMAP clients can send back, and none that accounts have anyway.
+// A mailbox's name, as "Invoices" or "Mail/Paid": one that IMAP clients can send back.
 [[nodiscard]] Result<std::string> check_mailbox_name(std::string_view name);
+// The same of a mailbox that the server makes by itself: none that accounts have anyway.
+[[nodiscard]] Result<std::string> check_new_mailbox_name(std::string_view name);
 
 // The forms of core/net/address.h, which this layer may not ask.
 [[nodiscard]] Result<void> check_listen_address(std::string_view address);

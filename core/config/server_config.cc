@@ -20,6 +20,8 @@ constexpr std::uint64_t kMaxParallelChecks = 1024;
 constexpr std::uint64_t kMaxRetentionDays = 36'500;
 constexpr Bounds kPercent{1, 100};
 constexpr std::size_t kMostWarnings = 8;
+// RFC 2449 section 6.5 counts seconds; more than an hour would be a switch.
+constexpr Bounds kLoginDelay{0, 3'600'000};
 constexpr Bounds kTime{0,
                        static_cast<std::uint64_t>(std::chrono::milliseconds(kNoTimeLimit).count())};
 
@@ -104,6 +106,8 @@ Fields<Limits> time_limits() {
   return {
       time_limit("login_time", &Limits::login_time, kTime,
                  "from the connection to the login; 0: no limit"),
+      duration("login_delay_pop3", &Limits::login_delay_pop3, kLoginDelay,
+               "between one POP3 login of an account and the next; 0: none"),
       // RFC 1939 section 3 asks for ten minutes at least; a shorter one is the admin's decision.
       time_limit("idle_time_pop3", &Limits::idle_time_pop3, kTime,
                  "without a command, POP3; 0: no limit"),
@@ -151,7 +155,7 @@ const Fields<Quota>& quota_fields() {
 Result<std::string> read_mailbox(const Json& value, const KeyInfo& info, const Place& place) {
   auto name = read_text(value, info, place);
   if (!name || name->empty()) return name;
-  auto checked = check_mailbox_name(*name);
+  auto checked = check_new_mailbox_name(*name);
   if (!checked) return place.fail(checked.error().message);
   return checked;
 }

@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/server/server.h"
+#include "pop3/show_from.h"
 
 namespace twinpost::server {
 
@@ -96,6 +97,7 @@ Result<void> Server::apply(Settings settings) {
       ended != 0) {
     log::info("sessions-ended", {{"count", ended}});
   }
+  spawn(pop3::note_show_from(*store_, settings_.accounts), [](const std::exception_ptr&) {});
   log::info("reloaded", {{"accounts", settings_.accounts->accounts.size()}});
   return {};
 }

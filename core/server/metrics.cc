@@ -64,6 +64,9 @@ void add_server(Page& page, const ServerFigures& server) {
   for (const auto& service : server.services) {
     page.sample("connections_accepted_total", service.accepted, "service=" + quoted(service.name));
   }
+  page.counter("pop3_uidls_changed_total", server.uidls_changed,
+               "Messages whose UIDL was another one than when it was listed before; clients load "
+               "them again.");
   page.counter("connections_refused_total", server.refused,
                "Connections that were refused because there were too many.");
 }

@@ -23,8 +23,9 @@ struct ServerFigures {
     std::uint64_t accepted = 0;  // since the start
   };
   std::vector<OfService> services;
-  std::uint64_t refused = 0;   // connections that were one too many
-  std::uint64_t accounts = 0;  // in accounts.json
+  std::uint64_t refused = 0;        // connections that were one too many
+  std::uint64_t accounts = 0;       // in accounts.json
+  std::uint64_t uidls_changed = 0;  // that POP3 has listed as others than before
   UnixTime started{};
   std::chrono::milliseconds uptime{};
 };

@@ -220,6 +220,7 @@ ServerFigures Server::figures() const {
   for (const Live& live : live_) ++figures.services[static_cast<std::size_t>(live.service)].open;
   figures.refused = refused_;
   figures.accounts = settings_.accounts->accounts.size();
+  figures.uidls_changed = pop3_->uidls_changed;
   figures.started = started_;
   figures.uptime =
       std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - started_steady_);

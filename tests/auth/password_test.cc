@@ -203,3 +203,20 @@ TEST_CASE("a stored hash of hostile cost is an error at once, not a hang") {
     CHECK_FALSE(verify_password(stored, "x"));
   }
 }
+
+TEST_CASE(
+    "APOP's digest is that of RFC 1939 section 7, and needs a password that is stored plainly") {
+  const std::string challenge = "<1896.697170952@dbc.mtview.ca.us>";
+  const std::string digest = "c4c9334bac560ecc979e58001b3e22fb";
+  CHECK(verify_apop("{PLAIN}tanstaaf", challenge, digest));
+  CHECK(verify_apop("{CLEARTEXT}tanstaaf", challenge, ascii::upper(digest)));
+  CHECK_FALSE(verify_apop("{PLAIN}tanstaaf", "<1896.697170953@dbc.mtview.ca.us>", digest));
+  CHECK_FALSE(verify_apop("{PLAIN}tanstaag", challenge, digest));
+  CHECK_FALSE(verify_apop("{PLAIN}tanstaaf", challenge, digest.substr(0, 31)));
+  CHECK_FALSE(verify_apop("{PLAIN}tanstaaf", challenge, ""));
+  CHECK_FALSE(verify_apop("{PLAIN}tanstaaf", challenge, std::string(32, 'g')));
+  CHECK_FALSE(verify_apop(kVectors[0], challenge, digest));
+  CHECK(is_stored_plainly("{plain}x"));
+  CHECK_FALSE(is_stored_plainly(kVectors[0]));
+  CHECK_FALSE(is_stored_plainly("no scheme"));
+}

@@ -102,6 +102,47 @@ TEST_CASE("POP3 modes are names for a pair of choices, which can be set one by o
   CHECK(pop3(R"("mode": "keep", "on_delete": "remove")") == std::pair(kHide, kRemove));
 }
 
+TEST_CASE("what POP3 shows is a word, a number of days or a day") {
+  using What = Pop3Show::What;
+  const auto show = [](const std::string& text) {
+    return ann(R"("protocols": {"pop3": {"show": ")" + text + "\"}}").pop3.show;
+  };
+  CHECK(show("all").what == What::kAll);
+  CHECK(show("unseen").what == What::kUnseen);
+  CHECK(show("from now on").what == What::kFromNowOn);
+  CHECK(show("30 days") == Pop3Show{What::kRecentDays, 30, {}});
+  CHECK(show("1 day").days == 1);
+  CHECK(show("since 2026-01-31").since == std::chrono::sys_days{std::chrono::year(2026) / 1 / 31});
+  for (const char* const bad : {"", "some", "0 days", "-1 days", "99999999999999999999 days",
+                                "since 2026-02-30", "since 26-1-1", "since yesterday"}) {
+    CAPTURE(bad);
+    CHECK(error_of(
+              R"({"accounts": {"ann": {"password": "{PLAIN}x", "protocols": {"pop3": {"show": ")" +
+              std::string(bad) + "\"}}}}}")
+              .starts_with("a.json: accounts.ann.protocols.pop3.show: must be "));
+  }
+}
+
+TEST_CASE("POP3's further options are checked") {
+  const Pop3Options options = ann(R"("protocols": {"pop3": {"keep_days": 7, "mark_seen": true,
+      "maildrop": "Invoices/New", "uidl": "{uidvalidity}.{uid}", "disabled_text": "Use IMAP"}})")
+                                  .pop3;
+  CHECK(options.keep_days == 7);
+  CHECK(options.mark_seen);
+  CHECK(options.maildrop == "Invoices/New");
+  CHECK(options.uidl == "{uidvalidity}.{uid}");
+  CHECK(options.disabled_text == "Use IMAP");
+  CHECK(ann(R"("protocols": {"pop3": {"maildrop": "Inbox"}})").pop3.maildrop == "INBOX");
+  CHECK(ann(R"("protocols": {"pop3": {"maildrop": "Archive"}})").pop3.maildrop == "Archive");
+  for (const char* const bad : {R"("maildrop": "/x")", R"("uidl": "{x}")", R"("keep_days": -1)",
+                                R"("disabled_text": "[AUTH] x")", R"("disabled_text": "\u00e4")"}) {
+    CAPTURE(bad);
+    CHECK(error_of(R"({"accounts": {"ann": {"password": "{PLAIN}x", "protocols": {"pop3": {)" +
+                   std::string(bad) + "}}}}}")
+              .starts_with("a.json: accounts.ann.protocols.pop3."));
+  }
+}
+
 TEST_CASE("what the accounts file gets wrong is said in one line with the path of the key") {
   CHECK(error_of(R"({"accounts": []})") == "a.json: accounts: must be an object, not a list");
   CHECK(error_of(R"({"accounts": {"ann": {}}})") == "a.json: accounts.ann.password: is missing");

@@ -169,6 +169,7 @@ TEST_CASE("the server file's sections and limits are those that are promised") {
                                                         "removed_messages",
                                                         "disk_reserve",
                                                         "login_time",
+                                                        "login_delay_pop3",
                                                         "idle_time_pop3",
                                                         "idle_time_imap",
                                                         "idle_time_lmtp",

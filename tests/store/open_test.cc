@@ -79,7 +79,7 @@ TEST_CASE("a store of a newer format is not touched, and the message names both 
     const auto opened = Store::open(options, f.executor);
     REQUIRE(code_of(opened) == ErrorCode::kNewerFormat);
     CHECK(opened.error().message.find("format 7") != std::string::npos);
-    CHECK(opened.error().message.find("up to 2") != std::string::npos);
+    CHECK(opened.error().message.find("up to 3") != std::string::npos);
   }
 }
 

@@ -52,6 +52,15 @@ class FaultyView final : public ReadView {
   Result<bool> was_imported(store::AccountId account, const store::ImportKey& key) const override {
     return view_.was_imported(account, key);
   }
+  Result<std::optional<std::string>> note(store::AccountId account,
+                                          const store::NoteKey& key) const override {
+    return view_.note(account, key);
+  }
+  Result<void> for_each_note(
+      store::AccountId account, store::MailboxId mailbox, store::NoteKind kind,
+      const std::function<bool(const std::string&, const std::string&)>& visit) const override {
+    return view_.for_each_note(account, mailbox, kind, visit);
+  }
   Result<std::vector<store::Uid>> uids(MailboxKey key) const override { return view_.uids(key); }
   Result<store::Changes> changes_since(MailboxKey key, store::ModSeq since,
                                        std::size_t most) const override {

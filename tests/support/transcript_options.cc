@@ -1,5 +1,6 @@
 #include "tests/support/transcript_options.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <variant>
@@ -27,7 +28,7 @@ const std::map<std::string_view, std::uint64_t Limits::*> kCounts = {
 const std::map<std::string_view, Milliseconds Limits::*> kTimes = {
     {"login_time", &Limits::login_time},         {"idle_time_pop3", &Limits::idle_time_pop3},
     {"idle_time_imap", &Limits::idle_time_imap}, {"idle_time_lmtp", &Limits::idle_time_lmtp},
-    {"write_time", &Limits::write_time},
+    {"write_time", &Limits::write_time},         {"login_delay_pop3", &Limits::login_delay_pop3},
 };
 
 const std::map<std::string_view, config::PlaintextLogin> kPlaintextLogin = {
@@ -61,6 +62,32 @@ bool assign_switch(std::string_view value, bool& target) {
   return target || value == "off" || value == "no";
 }
 
+// Those that are read as the accounts file is; "_" stands for a blank.
+bool is_pop3_option(std::string_view key) {
+  return key == "keep_days" || key == "mark_seen" || key == "show" || key == "maildrop" ||
+         key == "uidl" || key == "disabled_text";
+}
+
+bool set_pop3_option(config::Account& account, std::string_view key, std::string_view value) {
+  const bool is_bare = key == "keep_days" || key == "mark_seen";
+  const std::string quote = is_bare ? "" : "\"";
+  std::string text(value);
+  std::replace(text.begin(), text.end(), '_', ' ');
+  const auto parsed = config::parse_accounts_config(
+      R"({"accounts": {"x": {"password": "{PLAIN}x", "protocols": {"pop3": {")" + std::string(key) +
+          "\": " + quote + text + quote + "}}}}}",
+      "option");
+  if (!parsed) return false;
+  const config::Pop3Options& options = (*parsed)->accounts.begin()->second.pop3;
+  if (key == "keep_days") account.pop3.keep_days = options.keep_days;
+  if (key == "mark_seen") account.pop3.mark_seen = options.mark_seen;
+  if (key == "show") account.pop3.show = options.show;
+  if (key == "maildrop") account.pop3.maildrop = options.maildrop;
+  if (key == "uidl") account.pop3.uidl = options.uidl;
+  if (key == "disabled_text") account.pop3.disabled_text = options.disabled_text;
+  return true;
+}
+
 }  // namespace
 
 bool set_config(config::ServerConfig& server, std::string_view key, std::string_view value) {
@@ -91,6 +118,7 @@ bool set_option(config::Account& account, std::string_view key, std::string_view
   }
   if (key == "on_delete") return assign(kActions, value, account.pop3.on_delete);
   if (key == "after_retrieve") return assign(kActions, value, account.pop3.after_retrieve);
+  if (is_pop3_option(key)) return set_pop3_option(account, key, value);
   if (key == "sessions") {
     account.pop3.many_sessions = value == "many";
     return value == "many" || value == "one";

@@ -13,7 +13,7 @@ namespace twinpost::testing {
 // key or value.
 bool set_config(config::ServerConfig& server, std::string_view key, std::string_view value);
 
-// "on_delete hide", "sessions many", "pop3 off", "enabled no", "password x", "alias a@b". The same.
+// "on_delete hide", "sessions many", "pop3 off", "enabled no", "password x", "alias a@b", "show from_now_on". The same.
 bool set_option(config::Account& account, std::string_view key, std::string_view value);
 
 }  // namespace twinpost::testing

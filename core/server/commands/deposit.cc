@@ -91,6 +91,7 @@ void read_origin(Members& members, store::Origin& origin) {
     origin.save_date = UnixTime(std::chrono::seconds(*date));
   }
   origin.pop3_hidden = members.flag("hidden");
+  origin.pop3_retrieved = members.flag("retrieved");
   origin.email_id = store::EmailId(read_id(members, "email_id"));
   origin.thread_id = store::ThreadId(read_id(members, "thread_id"));
   if (const auto key = members.optional_hex("key", sizeof(store::ImportKey))) {

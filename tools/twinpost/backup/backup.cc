@@ -309,6 +309,7 @@ MessageLine Run::line_of(const store::MessageRecord& record, const store::Mailbo
   line.prefix = record.prefix;
   line.uidl = store::uidl_of(record, repository_.info().store_id);
   line.pop3_hidden = record.pop3_hidden;
+  line.pop3_retrieved = record.pop3_retrieved;
   line.email_id = record.email_id;
   line.thread_id = record.thread_id;
   line.body = body.name;

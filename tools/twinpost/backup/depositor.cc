@@ -24,6 +24,7 @@ Json Depositor::item_of(const MessageLine& message, std::size_t octets) const {
   const int zone = message.date.zone_minutes;
   if (zone != 0 && std::abs(zone) < kMinutesOfADay) item["zone"] = zone;
   if (message.pop3_hidden) item["hidden"] = true;
+  if (message.pop3_retrieved) item["retrieved"] = true;
   if (target_.keep_uids) item["uid"] = message.uid.value();
   if (target_.keep_ids) {
     item["email_id"] = hex_number(message.email_id.value());

@@ -251,6 +251,7 @@ std::string encode_message(const MessageLine& message) {
   if (!message.prefix.empty()) put_text(object, "prefix", message.prefix);
   put_text(object, "uidl", message.uidl);
   if (message.pop3_hidden) object["hidden"] = true;
+  if (message.pop3_retrieved) object["retrieved"] = true;
   object["email_id"] = hex_number(message.email_id.value());
   object["thread_id"] = hex_number(message.thread_id.value());
   object["body"] = hex(message.body);
@@ -277,6 +278,7 @@ Result<MessageLine> decode_message(std::string_view line) {
   message.uidl = octets(members, "uidl", "uidl_base64");
   if (message.uidl.size() > store::kMaxUidlOctets) members.fault("uidl", "is too long");
   message.pop3_hidden = members.flag("hidden");
+  message.pop3_retrieved = members.flag("retrieved");
   message.email_id = store::EmailId(hex_member(members, "email_id"));
   message.thread_id = store::ThreadId(hex_member(members, "thread_id"));
   message.body = digest_member(members, "body");

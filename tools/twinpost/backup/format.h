@@ -174,6 +174,7 @@ struct MessageLine {
   std::string prefix;
   std::string uidl;  // as POP3 shows it
   bool pop3_hidden = false;
+  bool pop3_retrieved = false;
   store::EmailId email_id;
   store::ThreadId thread_id;
   BodyName body{};

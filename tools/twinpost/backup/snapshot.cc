@@ -34,7 +34,7 @@ struct FixedPart {
   std::uint32_t uidl_octets = 0;
   std::int16_t zone = 0;
   std::uint8_t flags = 0;
-  std::uint8_t hidden = 0;
+  std::uint8_t pop3 = 0;  // 1: hidden, 2: retrieved
 };
 static_assert(std::is_trivially_copyable_v<FixedPart>);
 
@@ -55,7 +55,8 @@ FixedPart fixed_part(const store::MessageRecord& record) {
   fixed.uidl_octets = static_cast<std::uint32_t>(record.imported_uidl.size());
   fixed.zone = record.internal_date.zone_minutes;
   fixed.flags = record.flags;
-  fixed.hidden = record.pop3_hidden ? 1 : 0;
+  fixed.pop3 =
+      static_cast<std::uint8_t>((record.pop3_hidden ? 1 : 0) | (record.pop3_retrieved ? 2 : 0));
   return fixed;
 }
 
@@ -71,7 +72,8 @@ void take_fixed_part(const FixedPart& fixed, store::MessageRecord& record) {
   record.blob = store::BlobId(fixed.blob);
   record.uid = store::Uid(fixed.uid);
   record.flags = fixed.flags;
-  record.pop3_hidden = fixed.hidden != 0;
+  record.pop3_hidden = (fixed.pop3 & 1) != 0;
+  record.pop3_retrieved = (fixed.pop3 & 2) != 0;
 }
 
 // One walk through the store, within one read().

@@ -37,6 +37,7 @@ struct MailItem {
   std::optional<UnixTime> save_date;
   std::string uidl;  // what POP3 showed; empty: nothing known
   bool pop3_hidden = false;
+  bool pop3_retrieved = false;
   std::uint64_t size = 0;  // octets as the source counts them; 0: not known
   std::uint32_t prefix_octets =
       0;  // of the message's beginning: the recipient's own fields (MessageRecord::prefix)

@@ -82,6 +82,7 @@ class SalvageSource final : public MailSource {
     item.save_date = record.save_date;
     item.uidl = salvage_.uidl(record);
     item.pop3_hidden = record.pop3_hidden;
+    item.pop3_retrieved = record.pop3_retrieved;
     item.size = record.size;
     item.prefix_octets = static_cast<std::uint32_t>(record.prefix.size());
     item.native_name = "UID " + std::to_string(record.uid.value());

@@ -257,6 +257,7 @@ Result<Json> StoreSink::item_json(const MailFolder& folder, Target& target, cons
   if (target.same_identity && item.uid.value() != 0) json["uid"] = item.uid.value();
   if (item.save_date) json["save_date"] = item.save_date->time_since_epoch().count();
   if (item.pop3_hidden) json["hidden"] = true;
+  if (item.pop3_retrieved) json["retrieved"] = true;
   if (item.email_id.value() != 0) json["email_id"] = fmt::format("{:016x}", item.email_id.value());
   if (item.thread_id.value() != 0) {
     json["thread_id"] = fmt::format("{:016x}", item.thread_id.value());

@@ -74,6 +74,7 @@ MailItem StoreSource::make_item(const store::MessageRecord& record,
   item.save_date = record.save_date;
   item.uidl = store::uidl_of(record, store_.store_id());
   item.pop3_hidden = record.pop3_hidden;
+  item.pop3_retrieved = record.pop3_retrieved;
   item.size = record.size;
   item.prefix_octets = static_cast<std::uint32_t>(record.prefix.size());
   item.email_id = record.email_id;
