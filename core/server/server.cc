@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/server/process.h"
 #include "core/server/store_options.h"
+#include "pop3/show_from.h"
 
 namespace twinpost::server {
 
@@ -123,6 +124,8 @@ Result<std::unique_ptr<Server>> Server::start(net::EventLoop& loop, StartOptions
                       {"accounts", server->settings_.accounts->accounts.size()},
                       {"data", config.data}});
   if (server->options_.watch_files) server->watch_files();
+  spawn(pop3::note_show_from(*server->store_, server->settings_.accounts),
+        [](const std::exception_ptr&) {});
   server->begin_hiding();
   return server;
 }

@@ -70,13 +70,11 @@ class Poplib(ServerTest):
                 self.assertEqual(pop.stat(), (3, octets))
                 pop.quit()
 
-    def test_apop_is_not_offered(self):
+    def test_apop_where_the_password_is_stored_plainly(self):
         pop = poplib.POP3("localhost", self.server.pop3[1], timeout=20)
         self.addCleanup(pop.close)
-        with self.assertRaises(poplib.error_proto):
-            pop.apop(USER, PASSWORD)
-        pop.user(USER)
-        pop.pass_(PASSWORD)
+        pop.apop(USER, PASSWORD)
+        self.assertEqual(pop.stat()[0], 3)
         pop.quit()
 
     def test_a_number_that_is_not_there_is_refused(self):

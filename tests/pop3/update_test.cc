@@ -25,7 +25,7 @@ pop3::UpdateRequest request_of(const Fixture& f, std::vector<Uid> retrieved) {
   return request;
 }
 
-void append_of_age(Fixture& f, int number, std::chrono::days age) {
+void append_of_age(Fixture& f, unsigned number, std::chrono::days age) {
   AppendRequest request = test::request_of(mail_text(number));
   request.origin.save_date = unix_now() - age;
   f.append(f.inbox, request);
@@ -57,7 +57,7 @@ TEST_CASE("keep_days: a retrieved message goes once it has been in the mailbox s
 
 TEST_CASE("what is removed elsewhere meanwhile costs the others nothing") {
   Fixture f;
-  for (int i = 1; i <= 3; ++i) append_of_age(f, i, kDay * 8);
+  for (unsigned i = 1; i <= 3; ++i) append_of_age(f, i, kDay * 8);
   pop3::UpdateRequest request = request_of(f, uids_of({1, 2}));
   request.deleted = uids_of({3});
   request.seen = uids_of({1, 2, 3});
