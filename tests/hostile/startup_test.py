@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from twinpost_server import Server, make_certificate, message, need, program  # noqa: E402
 
 ACCOUNTS = {"ann@example.org": "secret"}
-FORMAT = (2).to_bytes(4, "big")  # store/tables.h, kFormatVersion
+FORMAT = (3).to_bytes(4, "big")  # store/tables.h, kFormatVersion
 
 
 class Startup(unittest.TestCase):
