@@ -67,6 +67,7 @@ class Session {
   [[nodiscard]] std::uint64_t append_limit() const;  // octets; 0: none
 
   // In the selected state; null otherwise. Never changes while a handler runs, but by that handler.
+  void set_client(std::string client) { client_ = std::move(client); }
   [[nodiscard]] Selected* selected() { return selected_.get(); }
   void select(std::unique_ptr<Selected> selected);  // enters the selected state
   // Leaves the selected state, if it is in it.
@@ -153,6 +154,7 @@ class Session {
   Task<std::optional<Reply>> register_session(config::Account account);
   Task<Result<store::AccountId>> prepare_mailboxes(std::string account);
   Task<void> settle_removed_mailbox(store::AccountInfo account);
+  [[nodiscard]] auth::SessionStatus status() const;
   void on_end_requested(auth::EndReason reason);
   void log_end() const;
 
@@ -172,6 +174,7 @@ class Session {
   std::unique_ptr<auth::Sessions::Registration> registration_;
   std::unique_ptr<Selected> selected_;
   std::unique_ptr<AppendReceiver> append_;  // while an APPEND's messages come
+  std::string client_;                      // what ID said, made printable
   auth::EndRequest end_request_;
   std::string end_reason_;
 };

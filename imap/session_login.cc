@@ -5,6 +5,7 @@
 #include "imap/capabilities.h"
 #include "imap/default_mailboxes.h"
 #include "imap/removed_mailbox.h"
+#include "imap/selected.h"
 #include "imap/session.h"
 
 namespace twinpost::imap {
@@ -21,6 +22,18 @@ std::string disabled_text(const config::Account& account) {
 bool Session::may_log_in() const {
   return auth::may_send_password(config()->plaintext_login, connection_.is_tls(),
                                  connection_.peer().is_loopback);
+}
+
+auth::SessionStatus Session::status() const {
+  auth::SessionStatus status;
+  status.tls = connection_.is_tls();
+  status.octets_in = connection_.octets_in();
+  status.octets_out = connection_.octets_out();
+  status.state = selected_ ? "selected" : "authenticated";
+  if (ended_) status.state = "ending";
+  if (selected_) status.mailbox = selected_->name;
+  status.client = client_;
+  return status;
 }
 
 Task<Reply> Session::log_in(auth::Login login) {
@@ -74,6 +87,7 @@ Task<std::optional<Reply>> Session::register_session(config::Account account) {
   entry.protocol = auth::Protocol::kImap;
   entry.address = connection_.peer().address;
   entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
+  entry.status = [this] { return status(); };
   auto registration = auth::register_session(context_.services, account, std::move(entry));
   if (registration) {
     registration_ = std::move(*registration);

@@ -199,6 +199,7 @@ Task<bool> Session::register_session(const config::Account& account) {
   entry.protocol = auth::Protocol::kPop3;
   entry.address = connection_.peer().address;
   entry.end = [this](auth::EndReason reason) { on_end_requested(reason); };
+  entry.status = [this] { return status(); };
   auto registration = auth::register_session(context_.services, account, std::move(entry));
   if (registration) {
     registration_ = std::move(*registration);

@@ -259,6 +259,17 @@ void Session::on_end_requested(auth::EndReason reason) {
   connection_.interrupt();
 }
 
+auth::SessionStatus Session::status() const {
+  auth::SessionStatus status;
+  status.tls = connection_.is_tls();
+  status.octets_in = connection_.octets_in();
+  status.octets_out = connection_.octets_out();
+  status.state = maildrop_ ? "transaction" : "opening";
+  if (state_ == State::kEnded) status.state = "ending";
+  if (maildrop_) status.mailbox = account_->pop3.maildrop;
+  return status;
+}
+
 void Session::log_end() const {
   if (!account_) {
     log::debug("pop3-session", {{"address", connection_.peer().address}, {"reason", end_reason_}});

@@ -113,6 +113,7 @@ class Session {
   Task<bool> register_session(const config::Account& account);
   Task<void> open_maildrop();
   void on_end_requested(auth::EndReason reason);
+  [[nodiscard]] auth::SessionStatus status() const;
   void log_end() const;
 
   Context& context_;

@@ -13,6 +13,7 @@ Result<std::unique_ptr<Sessions::Registration>> Sessions::add(Entry entry, std::
   }
   ++count;
   const std::uint64_t id = ++last_id_;
+  entry.id = id;
   entries_.emplace(id, std::move(entry));
   return std::make_unique<Registration>(this, id);
 }

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "core/auth/auth.h"
+#include "core/base/clock.h"
 #include "core/base/error.h"
 
 namespace twinpost::auth {
@@ -25,6 +26,16 @@ enum class EndReason : std::uint8_t {
   kKicked,
 };
 
+// What a session is at, for `twinpost who`.
+struct SessionStatus {
+  bool tls = false;
+  std::uint64_t octets_in = 0;
+  std::uint64_t octets_out = 0;
+  std::string state;    // "transaction", "selected", "idle"...
+  std::string mailbox;  // the one that it has open; empty: none
+  std::string client;   // what the client calls itself (IMAP ID); empty: not said
+};
+
 class Sessions {
  public:
   struct Entry {
@@ -32,6 +43,9 @@ class Sessions {
     Protocol protocol;
     std::string address;
     std::function<void(EndReason)> end;  // asks the session to end politely; returns at once
+    std::function<SessionStatus()> status = {};  // none: nothing is known
+    UnixTime since = unix_now();
+    std::uint64_t id = 0;  // given by add(), never twice
   };
 
   class Registration {

@@ -103,8 +103,9 @@ Result<Json> parse_admin_line(std::string_view line) {
   return json;
 }
 
-AdminService::AdminService(Executor& loop, store::Store& store, std::function<InForce()> in_force)
-    : loop_(loop), store_(store), in_force_(std::move(in_force)) {}
+AdminService::AdminService(Executor& loop, store::Store& store, std::function<InForce()> in_force,
+                           OnLoop on_loop)
+    : loop_(loop), store_(store), in_force_(std::move(in_force)), on_loop_(std::move(on_loop)) {}
 
 AdminService::~AdminService() {
   for (const auto& operation : running_) operation->cancel();
@@ -220,6 +221,11 @@ Task<Result<void>> AdminService::read_payload(net::Connection& connection, Reque
 Task<std::string> AdminService::run(net::Connection& connection, Request& request) {
   const std::string name = text_of(request.json, "do");
   const std::string account = text_of(request.json, "account");
+  if (on_loop_) {
+    if (const auto answer = on_loop_(request.json)) {
+      co_return answer->dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+  }
   if (running_.size() >= kAdminOperations) {
     co_return error_line(
         {ErrorCode::kLimit,

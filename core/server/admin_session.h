@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -31,7 +32,11 @@ class AdminService {
     config::AccountsConfigPtr accounts;
   };
 
-  AdminService(Executor& loop, store::Store& store, std::function<InForce()> in_force);
+  // Answers what concerns the loop alone, at once, whatever operations run; nullopt: it is none of those.
+  using OnLoop = std::function<std::optional<Json>(const Json& request)>;
+
+  AdminService(Executor& loop, store::Store& store, std::function<InForce()> in_force,
+               OnLoop on_loop = {});
   ~AdminService();
   AdminService(const AdminService&) = delete;
   AdminService& operator=(const AdminService&) = delete;
@@ -52,6 +57,7 @@ class AdminService {
   Executor& loop_;
   store::Store& store_;
   std::function<InForce()> in_force_;
+  OnLoop on_loop_;
   std::size_t connections_ = 0;
   std::set<std::shared_ptr<Operation>> running_;
 };

@@ -10,6 +10,7 @@
 #include "core/base/encoding.h"
 #include "core/base/exception_text.h"
 #include "core/base/log.h"
+#include "core/server/commands/sessions.h"
 #include "core/server/process.h"
 #include "core/server/store_options.h"
 #include "pop3/show_from.h"
@@ -200,9 +201,12 @@ Result<void> Server::open_store() {
   lmtp_ = std::make_unique<lmtp::Context>(lmtp::Context{*services_, *store_, tls});
   quota_warnings_ =
       std::make_unique<QuotaWarnings>(*store_, loop_, services_->config, services_->hostname);
-  admin_ = std::make_unique<AdminService>(loop_, *store_, [this] {
-    return AdminService::InForce{settings_.config, settings_.accounts};
-  });
+  admin_ = std::make_unique<AdminService>(
+      loop_, *store_,
+      [this] {
+        return AdminService::InForce{settings_.config, settings_.accounts};
+      },
+      [this](const Json& request) { return answer_about_sessions(sessions_, request); });
   http_ = std::make_unique<HttpService>(loop_, *store_, [this] { return figures(); });
   return {};
 }

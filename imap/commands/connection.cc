@@ -14,6 +14,20 @@
 namespace twinpost::imap::commands {
 namespace {
 
+// "Thunderbird 128.3"; bounded and printable, as people read it in a terminal.
+std::string client_text(const Id& id) {
+  constexpr std::size_t kMost = 60;
+  std::string text;
+  for (const std::string_view wanted : {"name", "version"}) {
+    for (const auto& [name, value] : *id.fields) {
+      if (!value || !ascii::equals_ignore_case(name, wanted)) continue;
+      text += (text.empty() ? "" : " ") + ascii::printable(*value, kMost);
+      break;
+    }
+  }
+  return text;
+}
+
 // RFC 2971 section 3.3: what a client may send.
 constexpr std::size_t kMaxIdFields = 30;
 constexpr std::size_t kLoggedOctets = 100;  // of a value
@@ -68,6 +82,7 @@ Task<Reply> id(Session& session, const Command& command) {
       co_return Reply::bad("ID with more than 30 fields");
     }
     log_client(session, fields);
+    session.set_client(client_text(fields));
   }
   session.untagged("ID (\"name\" \"Twinpost\" \"version\" \"" TWINPOST_VERSION "\")");
   co_return Reply::ok("ID completed");

@@ -29,6 +29,7 @@ void add_import_commands(CLI::App& app, Context& context);
 void add_export_commands(CLI::App& app, Context& context);
 void add_key_commands(CLI::App& app, Context& context);
 void add_removed_commands(CLI::App& app, Context& context);
+void add_session_commands(CLI::App& app, Context& context);
 void add_store_commands(CLI::App& app, Context& context);
 void add_backup_commands(CLI::App& app, Context& context);
 void add_check_commands(CLI::App& app, Context& context);

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   twinpost::tools::add_config_commands(app, context);
   twinpost::tools::add_mailbox_commands(app, context);
   twinpost::tools::add_quota_commands(app, context);
+  twinpost::tools::add_session_commands(app, context);
   twinpost::tools::add_import_commands(app, context);
   twinpost::tools::add_export_commands(app, context);
   twinpost::tools::add_key_commands(app, context);

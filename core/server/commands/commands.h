@@ -28,6 +28,8 @@
 //             present: [id...]}; any number of ids, some hundred a transaction
 //   forget    {account, ids} -> {forgotten: N}
 //
+// Sessions (sessions.h), of a running server only: who, kick
+//
 // The whole store (maintenance.cc), long, with progress:
 //   check     {bodies?, repair?, account?, most_problems?} -> CheckReport by its members' names
 //   compact   {} -> {octets_before, octets_after}
